@@ -1,0 +1,148 @@
+"""The network: sparse rows in, codes in the middle, predictions at observed cells out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .sparse import Pattern, at_observed, times_dense
+
+__all__ = ["ACTIVATIONS", "AutoRec", "DenseAutoRec", "SparseRows"]
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "identity": lambda pre_activation: pre_activation,
+}
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """Rows given to the network: one or more channels of values on one pattern.
+
+    With one channel the values are the ratings. With two, they are centred ratings and ones,
+    which tells a cell rated at the centre from one not rated at all.
+    """
+
+    pattern: Pattern
+    channels: tuple[Tensor, ...]
+
+
+class AutoRec(nn.Module):
+    """``h(r) = W g(V r + mu) + b`` with any number of hidden layers and a linear output.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Columns of the input pattern.
+    n_outputs : int
+        Columns of the target pattern: the decoded rows.
+    hidden_units : sequence of int
+        Width of each hidden layer; the last holds the codes.
+    activation : str
+        A key of `ACTIVATIONS`.
+    n_channels : int
+        Channels of the input.
+    """
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_outputs: int,
+        hidden_units: Sequence[int],
+        activation: str = "sigmoid",
+        n_channels: int = 1,
+    ) -> None:
+        super().__init__()
+        self.activation = ACTIVATIONS[activation]
+        widths = [n_channels * n_inputs, *hidden_units]
+        self.weights = nn.ParameterList(
+            nn.Parameter(torch.zeros(fan_in, fan_out))
+            for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(width)) for width in hidden_units)
+        self.decoder_weight = nn.Parameter(torch.zeros(n_outputs, hidden_units[-1]))
+        self.decoder_bias = nn.Parameter(torch.zeros(n_outputs))
+
+    def codes(self, rows: SparseRows) -> Tensor:
+        """Encode rows: shape (n_rows, hidden_units[-1])."""
+        first = self.weights[0].chunk(len(rows.channels))
+        hidden = self.biases[0]
+        for values, weight in zip(rows.channels, first, strict=True):
+            hidden = hidden + times_dense(rows.pattern, values, weight)
+        hidden = self.activation(hidden)
+        for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
+            hidden = self.activation(torch.addmm(bias, hidden, weight))
+        return hidden
+
+    def forward(self, rows: SparseRows, targets: Pattern) -> Tensor:
+        """Predict the observed cells of ``targets``: shape (nnz,)."""
+        return at_observed(targets, self.codes(rows), self.decoder_weight, self.decoder_bias)
+
+    def squared_weights(self) -> Tensor:
+        """``||W||_F^2 + ||V||_F^2``; biases are not penalised (equation 2 of the paper)."""
+        return sum(
+            (weight.square().sum() for weight in self.weights), self.decoder_weight.square().sum()
+        )
+
+
+class DenseAutoRec(nn.Module):
+    """A trained network for dense rows: ratings in, NaN for unobserved; predictions out.
+
+    Parameters
+    ----------
+    network : AutoRec
+        Its encoder is used.
+    decoder_weight, decoder_bias : ndarray of shape (n_outputs, k) and (n_outputs,)
+        The decoder, in rating units.
+    center : float or None
+        See `model.Autoencoder`.
+    low, high : float
+        Ratings that the network reads as 1 and 5.
+    """
+
+    def __init__(
+        self,
+        network: AutoRec,
+        decoder_weight: np.ndarray,
+        decoder_bias: np.ndarray,
+        center: float | None,
+        low: float,
+        high: float,
+    ) -> None:
+        super().__init__()
+        self.activation, self.center = network.activation, center
+        self.low, self.high = low, high
+        self.encoder = nn.ModuleList(
+            _linear(weight.detach().T, bias.detach())
+            for weight, bias in zip(network.weights, network.biases, strict=True)
+        )
+        self.decoder = _linear(torch.tensor(decoder_weight), torch.tensor(decoder_bias))
+
+    def forward(self, ratings: Tensor) -> Tensor:
+        """Predict rows of shape (n, n_outputs) from rows of shape (n, n_inputs)."""
+        observed = ~ratings.isnan()
+        span = self.high - self.low
+        stars = 1 + 4 * (ratings - self.low) / span if span else ratings.clamp(3, 3)
+        if self.center is None:
+            hidden = torch.where(observed, stars, 0)
+        else:
+            centred = torch.where(observed, stars - self.center, 0)
+            hidden = torch.cat((centred, observed.to(ratings.dtype)), dim=1)
+        for layer in self.encoder:
+            hidden = self.activation(layer(hidden))
+        predictions: Tensor = self.decoder(hidden)
+        return predictions
+
+
+def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    layer = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0])
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        layer.bias.copy_(bias)
+    return layer

@@ -1,0 +1,196 @@
+"""The observed pattern of a rating matrix, and the two differentiable products on it.
+
+Nothing of size rows x columns is ever built. Both products need sums over rows in the forward
+pass and sums over columns in the backward pass, so a pattern keeps its transpose and the
+permutation that carries values from one order to the other.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+__all__ = ["Pattern", "at_observed", "times_dense"]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Which cells of a matrix are observed, in compressed rows and in compressed columns.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Rows and columns.
+    indptr, indices : Tensor of int32
+        Compressed rows; values that belong to the pattern are in this order.
+    t_indptr, t_indices : Tensor of int32
+        The same cells in compressed columns.
+    order : Tensor of int64
+        ``values[order]`` are the values in compressed-column order.
+    """
+
+    shape: tuple[int, int]
+    indptr: Tensor
+    indices: Tensor
+    t_indptr: Tensor
+    t_indices: Tensor
+    order: Tensor
+
+    @classmethod
+    def from_csr(
+        cls,
+        indptr: np.ndarray,
+        indices: np.ndarray,
+        shape: tuple[int, int],
+        device: torch.device | str = "cpu",
+    ) -> Pattern:
+        """Build the pattern of a CSR matrix without duplicate cells."""
+        positions = np.arange(len(indices))
+        columns = scipy.sparse.csr_array((positions, indices, indptr), shape=shape).tocsc()
+
+        def tensor(array: np.ndarray, dtype: torch.dtype) -> Tensor:
+            return torch.tensor(array, dtype=dtype, device=device)
+
+        return cls(
+            shape,
+            tensor(indptr, torch.int32),
+            tensor(indices, torch.int32),
+            tensor(columns.indptr, torch.int32),
+            tensor(columns.indices, torch.int32),
+            tensor(columns.data, torch.int64),
+        )
+
+    @property
+    def nnz(self) -> int:
+        """Number of observed cells."""
+        return len(self.indices)
+
+    def row_lengths(self) -> Tensor:
+        """Observed cells in each row."""
+        return self.indptr.diff()
+
+    def rows(self) -> Tensor:
+        """Row of each observed cell, in compressed-row order (int64)."""
+        every = torch.arange(self.shape[0], device=self.indptr.device)
+        return every.repeat_interleave(self.row_lengths())
+
+    def take_rows(self, rows: Tensor) -> tuple[Pattern, Tensor]:
+        """Pattern of some rows, and the positions of its cells among this pattern's cells."""
+        positions = scipy.sparse.csr_array(
+            (np.arange(self.nnz), self.indices.cpu().numpy(), self.indptr.cpu().numpy()),
+            shape=self.shape,
+        )[rows.cpu().numpy()]
+        device = self.indptr.device
+        part = Pattern.from_csr(positions.indptr, positions.indices, positions.shape, device)
+        return part, torch.tensor(positions.data, device=device)
+
+    def sum_columns(self, values: Tensor) -> Tensor:
+        """Sum ``values``, one per observed cell, over each column."""
+        return torch.segment_reduce(values[self.order], "sum", offsets=self.t_indptr.long())
+
+    def times(self, values: Tensor, dense: Tensor) -> Tensor:
+        """``A @ dense`` for the matrix ``A`` with these ``values`` at the observed cells."""
+        return _bag_sum(self.indptr, self.indices, values, dense)
+
+    def transposed_times(self, values: Tensor, dense: Tensor) -> Tensor:
+        """``A.T @ dense`` for the matrix ``A`` with these ``values`` at the observed cells."""
+        return _bag_sum(self.t_indptr, self.t_indices, values[self.order], dense)
+
+    def dots(self, left: Tensor, right: Tensor) -> Tensor:
+        """``left[row] . right[column]`` at each observed cell, in compressed-row order."""
+        with warnings.catch_warnings():
+            # torch announces on every construction that CSR is in beta.
+            warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)
+            cells = torch.sparse_csr_tensor(
+                self.indptr,
+                self.indices,
+                left.new_zeros(self.nnz),
+                size=self.shape,
+                check_invariants=False,
+            )
+        return torch.sparse.sampled_addmm(cells, left, right.t()).values()
+
+
+def _bag_sum(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tensor:
+    # embedding_bag is the fastest sparse-times-dense kernel torch has on the CPU, and unlike
+    # the CSR product it needs no MKL.
+    return embedding_bag(
+        indices,
+        dense,
+        indptr,
+        mode="sum",
+        per_sample_weights=values,
+        include_last_offset=True,
+    )
+
+
+class _TimesDense(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, pattern: Pattern, values: Tensor, dense: Tensor) -> Tensor:
+        ctx.pattern, ctx.values = pattern, values
+        return pattern.times(values, dense)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        return None, None, ctx.pattern.transposed_times(ctx.values, grad.contiguous())
+
+
+class _AtObserved(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, pattern: Pattern, left: Tensor, right: Tensor, bias: Tensor) -> Tensor:
+        ctx.pattern = pattern
+        ctx.save_for_backward(left, right)
+        return pattern.dots(left, right) + bias[pattern.indices]
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        pattern, (left, right) = ctx.pattern, ctx.saved_tensors
+        grad = grad.contiguous()
+        return (
+            None,
+            pattern.times(grad, right),
+            pattern.transposed_times(grad, left),
+            pattern.sum_columns(grad),
+        )
+
+
+def times_dense(pattern: Pattern, values: Tensor, dense: Tensor) -> Tensor:
+    """``A @ dense``, differentiable in ``dense``.
+
+    Parameters
+    ----------
+    pattern : Pattern
+        Observed cells of ``A``.
+    values : Tensor of shape (nnz,)
+        Their values: data, not differentiated.
+    dense : Tensor of shape (n_columns, k)
+
+    Returns
+    -------
+    Tensor of shape (n_rows, k)
+    """
+    return _TimesDense.apply(pattern, values, dense)
+
+
+def at_observed(pattern: Pattern, left: Tensor, right: Tensor, bias: Tensor) -> Tensor:
+    """``left @ right.T + bias`` at the observed cells only, differentiable in all three.
+
+    Parameters
+    ----------
+    pattern : Pattern
+        Observed cells.
+    left : Tensor of shape (n_rows, k)
+    right : Tensor of shape (n_columns, k)
+    bias : Tensor of shape (n_columns,)
+
+    Returns
+    -------
+    Tensor of shape (nnz,)
+    """
+    return _AtObserved.apply(pattern, left, right, bias)

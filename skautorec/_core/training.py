@@ -1,0 +1,210 @@
+"""The optimisation loop: sparse rows, targets and settings in; a trained network and history out.
+
+The objective is equation 2 of Sedhain et al. (2015), as a sum and never as a mean:
+
+    sum over observed (r - h(r))^2 + lambd / 2 (||W||_F^2 + ||V||_F^2) .
+
+A minibatch carries its share of the penalty, so ``lambd`` means the same at any batch size.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .network import AutoRec, SparseRows
+from .sparse import Pattern
+
+__all__ = ["SOLVERS", "Batch", "History", "Settings", "initialise", "objective", "train"]
+
+# Learning rate used where none is given.
+SOLVERS = {"adam": 0.003, "rprop": 0.003, "lbfgs": 1.0}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user chose about training; see `skautorec.AutoRecRegressor`."""
+
+    hidden_units: tuple[int, ...]
+    lambd: float
+    activation: str
+    solver: str
+    learning_rate: float | None
+    batch_size: int | None
+    max_iter: int
+    tol: float
+    n_iter_no_change: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Encoded rows with the cells to be predicted from them."""
+
+    rows: SparseRows
+    targets: Pattern
+    values: Tensor
+
+    def take(self, rows: Tensor) -> Batch:
+        """Return the sub-problem of some encoded rows."""
+        pattern, cells = self.rows.pattern.take_rows(rows)
+        inputs = SparseRows(pattern, tuple(channel[cells] for channel in self.rows.channels))
+        if self.targets is self.rows.pattern:
+            return Batch(inputs, pattern, self.values[cells])
+        targets, cells = self.targets.take_rows(rows)
+        return Batch(inputs, targets, self.values[cells])
+
+
+@dataclass(frozen=True)
+class History:
+    """Objective before the step of each epoch, and whether the user cut training short."""
+
+    losses: list[float]
+    interrupted: bool = False
+
+
+def objective(network: AutoRec, batch: Batch, lambd: float, share: float = 1.0) -> Tensor:
+    """Equation 2, with ``share`` of the penalty."""
+    errors = network(batch.rows, batch.targets) - batch.values
+    return errors.square().sum() + (share * lambd / 2) * network.squared_weights()
+
+
+@torch.no_grad()
+def initialise(network: AutoRec, batch: Batch, generator: torch.Generator) -> None:
+    """Draw the weights so that pre-activations have unit variance; start biases at means.
+
+    All draws are made on the CPU, so that every device starts from the same point.
+    """
+
+    def draw(parameter: Tensor, scale: float) -> None:
+        noise = torch.randn(parameter.shape, generator=generator)
+        parameter.copy_(noise.mul_(scale))
+
+    n_rows = max(1, int((batch.rows.pattern.row_lengths() > 0).sum()))
+    energy = sum(float(channel.square().sum()) for channel in batch.rows.channels) / n_rows
+    draw(network.weights[0], 1.0 / math.sqrt(max(energy, 1.0)))
+    for weight in network.weights[1:]:
+        draw(weight, 1.0 / math.sqrt(weight.shape[0]))
+    draw(network.decoder_weight, 0.01)
+    mean = batch.values.mean()
+    counts = batch.targets.t_indptr.diff()
+    # Five pseudo-ratings at the mean keep the start of rare columns sane.
+    network.decoder_bias.copy_(mean + batch.targets.sum_columns(batch.values - mean) / (counts + 5))
+
+
+def train(
+    network: AutoRec,
+    batch: Batch,
+    settings: Settings,
+    generator: torch.Generator,
+    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+) -> History:
+    """Minimise the objective in place.
+
+    Parameters
+    ----------
+    network : AutoRec
+        Initialised network, on the device of ``batch``.
+    batch : Batch
+        All encoded rows.
+    settings : Settings
+    generator : torch.Generator
+        Source of the minibatch order.
+    on_epoch : callable
+        Called with the number of the epoch, from 1, and its objective.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    ValueError
+        The objective is no longer finite.
+    """
+    batches = _split(batch, settings.batch_size, generator)
+    step = _stepper(network, settings)
+    losses: list[float] = []
+    try:
+        for epoch in range(settings.max_iter):
+            order = torch.randperm(len(batches), generator=generator).tolist()
+            loss = sum(
+                step(epoch, batches[i], len(batches[i].values) / len(batch.values)) for i in order
+            )
+            if not math.isfinite(loss):
+                raise ValueError(_diverged(epoch + 1, settings))
+            losses.append(loss)
+            on_epoch(epoch + 1, loss)
+            if _stalled(losses, settings):
+                break
+    except KeyboardInterrupt:
+        warnings.warn(
+            f"Training was interrupted after {len(losses)} of at most {settings.max_iter} epochs; "
+            "the model uses what was reached.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return History(losses, interrupted=True)
+    if not all(bool(parameter.isfinite().all()) for parameter in network.parameters()):
+        raise ValueError(_diverged(len(losses), settings))
+    return History(losses)
+
+
+def _split(batch: Batch, batch_size: int | None, generator: torch.Generator) -> list[Batch]:
+    """Cut the rows into minibatches once; a full batch is one of them."""
+    n_rows = batch.targets.shape[0]
+    if batch_size is None or batch_size >= n_rows:
+        return [batch]
+    parts = torch.randperm(n_rows, generator=generator).split(batch_size)
+    return [part for part in map(batch.take, parts) if len(part.values)]
+
+
+def _stepper(network: AutoRec, settings: Settings) -> Callable[[int, Batch, float], float]:
+    """Return the function that takes one step of the chosen solver and returns the objective."""
+    parameters = list(network.parameters())
+    rate = settings.learning_rate or SOLVERS[settings.solver]
+    optimizer: torch.optim.Optimizer
+    if settings.solver == "adam":
+        optimizer = torch.optim.Adam(parameters, lr=rate, fused=True)
+    elif settings.solver == "rprop":
+        optimizer = torch.optim.Rprop(parameters, lr=rate)
+    else:
+        optimizer = torch.optim.LBFGS(
+            parameters, lr=rate, max_iter=1, history_size=10, line_search_fn="strong_wolfe"
+        )
+
+    def step(epoch: int, batch: Batch, share: float) -> float:
+        if settings.solver == "adam":
+            # Half a cosine from the full rate to zero.
+            decay = (1 + math.cos(math.pi * epoch / settings.max_iter)) / 2
+            optimizer.param_groups[0]["lr"] = rate * decay
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            loss = objective(network, batch, settings.lambd, share)
+            loss.backward()
+            return loss
+
+        return float(optimizer.step(closure).detach())
+
+    return step
+
+
+def _stalled(losses: list[float], settings: Settings) -> bool:
+    """Whether the objective moved by less than a fraction ``tol`` over the last few epochs."""
+    recent = losses[-settings.n_iter_no_change - 1 :]
+    if len(recent) <= settings.n_iter_no_change:
+        return False
+    return max(recent) - min(recent) < settings.tol * min(recent)
+
+
+def _diverged(epoch: int, settings: Settings) -> str:
+    rate = settings.learning_rate or SOLVERS[settings.solver]
+    return (
+        f"Training diverged: the objective was not finite in epoch {epoch}. Lower learning_rate "
+        f"(it was {rate:g} with solver={settings.solver!r})."
+    )
