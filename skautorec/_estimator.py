@@ -1,0 +1,571 @@
+"""AutoRecRegressor: parameters, validation and the scikit-learn surface; no numerics."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse
+import torch
+from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
+from sklearn.metrics import r2_score
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from . import _persistence
+from ._core.factors import Factors, Rows
+from ._core.model import Autoencoder, fit_autoencoder
+from ._core.network import ACTIVATIONS, DenseAutoRec
+from ._core.training import SOLVERS, History, Settings
+from ._inputs import (
+    hide_ratings,
+    read_heldout,
+    read_new_matrix,
+    read_range,
+    read_ratings,
+    read_targets,
+    read_training_matrix,
+    refuse_overlap,
+    without_values,
+)
+from ._ratings import Ratings
+from ._recommend import RecommenderMixin
+from ._scale import Scale
+
+__all__ = ["AutoRecRegressor"]
+
+
+class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
+    """Rating prediction with an autoencoder whose decoder is solved in closed form.
+
+    AutoRec [1]_ reconstructs one side of a users x items rating matrix through a hidden layer,
+
+        h(r) = W g(V r + mu) + b,
+
+    and minimises, over observed cells only,
+
+        sum (r - h(r))^2 + lambd / 2 (||W||_F^2 + ||V||_F^2).
+
+    After training, each decoder row (a user's for ``kind="item"``) is solved again as a ridge
+    regression on the codes, drawn to the mean row; new users get theirs the same way, without
+    retraining.
+
+    Parameters
+    ----------
+    hidden_units : int or sequence of int, default=500
+        Units of the hidden layer; several numbers make a deep encoder, the last holds the codes.
+    lambd : float, default=150.0
+        Strength of the L2 penalty, in the units of the paper's objective on five-star ratings
+        (other ranges are mapped to five stars first, so it means the same for all), whatever the
+        batch size. Useful values are about 20 to 400; more ratings per user want more.
+    kind : {"item", "user"}, default="item"
+        What is encoded. ``"item"`` encodes each item's vector of user ratings (the paper's
+        I-AutoRec, the more accurate), ``"user"`` each user's vector of item ratings (U-AutoRec; its
+        input says for each item whether it is rated, and how).
+    activation : {"sigmoid", "tanh", "relu", "identity"}, default="sigmoid"
+        ``g``, of every hidden layer. The output is always linear.
+    solver : {"adam", "rprop", "lbfgs"}, default="adam"
+        Optimiser; the paper used Rprop. ``"rprop"`` and ``"lbfgs"`` need full batches.
+    learning_rate : float, default=None
+        First step size; None is 0.003 for Adam and Rprop and 1 for L-BFGS. Adam's falls to zero
+        over ``max_iter`` epochs along half a cosine.
+    batch_size : int, default=None
+        Encoded rows per step; None uses all at once, which on the CPU is fastest.
+    max_iter : int, default=80
+        Most epochs.
+    tol : float, default=1e-4
+        Training ends before ``max_iter`` when over ``n_iter_no_change`` epochs the objective moved
+        by less than this fraction.
+    n_iter_no_change : int, default=10
+        See ``tol``.
+    rating_range : (float, float), default=None
+        Lowest and highest possible rating; None takes the lowest and highest training rating.
+        Predictions are clipped to it.
+    device : str, default="auto"
+        Torch device to train on; ``"auto"`` is ``"cuda"`` where available, else ``"cpu"``. The
+        fitted estimator does not depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Seed of initial weights and batch order. On the CPU the same seed and number of threads give
+        the same model to the bit.
+    verbose : int, default=0
+        1 prints about ten lines of progress, 2 one line per epoch.
+
+    Attributes
+    ----------
+    user_factors_ : ndarray of shape (n_users, k)
+        A prediction is ``user_factors_[u] @ item_factors_[i] + user_bias_[u] + item_bias_[i]``, in
+        rating units, before clipping.
+    item_factors_ : ndarray of shape (n_items, k)
+        After ``fit(X, y)`` of the columns of ``y``, as ``item_bias_``.
+    user_bias_ : ndarray of shape (n_users,)
+    item_bias_ : ndarray of shape (n_items,)
+    user_ids_ : ndarray of shape (n_users,)
+        Ids of the training users: the vocabulary of `Ratings`, the index of a frame, else 0..n-1.
+    item_ids_ : ndarray of shape (n_items,)
+        Ids of the items: the vocabulary of `Ratings`, the columns of a frame, else 0..n-1.
+    rating_range_ : tuple of float
+        Lowest and highest rating.
+    loss_curve_ : list of float
+        Objective before the step of each epoch, on five-star ratings.
+    n_iter_ : int
+        Epochs run.
+    n_features_in_ : int
+        Number of items.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Only after fitting on a frame whose column names are all strings.
+
+    See Also
+    --------
+    Ratings : A table of ratings, for honest evaluation with scikit-learn's tools.
+
+    Notes
+    -----
+    There are two kinds of input, told apart by type:
+
+    - A rating matrix, users x items: scipy sparse of any format (a stored cell is a rating, an
+      explicit zero too), or dense or a DataFrame with NaN for unobserved cells. A sample is a user,
+      and `predict` returns a dense matrix.
+    - `Ratings`. A sample is one rating, and `predict` returns a vector. With it, ``KFold`` and
+      every tool that uses it hide ratings and score them.
+
+    A user or an item without training ratings gets a prior: the mean decoder row on the decoded
+    side, the mean code (weighted by ratings) on the encoded side. A prediction is never NaN.
+
+    References
+    ----------
+    .. [1] S. Sedhain, A. K. Menon, S. Sanner and L. Xie, "AutoRec: Autoencoders Meet Collaborative
+       Filtering", Proc. 24th International Conference on World Wide Web (Companion), 2015.
+
+    Examples
+    --------
+    >>> from skautorec import AutoRecRegressor
+    >>> from skautorec.datasets import make_ratings
+    >>> ratings = make_ratings(n_users=60, n_items=40, n_ratings=800, random_state=0)
+    >>> model = AutoRecRegressor(hidden_units=20, lambd=20, random_state=0).fit(ratings)
+    >>> model.predict(ratings[:3]).shape
+    (3,)
+    >>> item_ids, scores = model.recommend(7, n=3)
+    >>> item_ids.shape, scores.shape
+    ((3,), (3,))
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_units": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "lambd": [Interval(Real, 0, None, closed="neither")],
+        "kind": [StrOptions({"item", "user"})],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "solver": [StrOptions(set(SOLVERS))],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "rating_range": ["array-like", None],
+        "device": [str],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        hidden_units: Any = 500,
+        *,
+        lambd: float = 150.0,
+        kind: str = "item",
+        activation: str = "sigmoid",
+        solver: str = "adam",
+        learning_rate: float | None = None,
+        batch_size: int | None = None,
+        max_iter: int = 80,
+        tol: float = 1e-4,
+        n_iter_no_change: int = 10,
+        rating_range: Any = None,
+        device: str = "auto",
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.hidden_units = hidden_units
+        self.lambd = lambd
+        self.kind = kind
+        self.activation = activation
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.rating_range = rating_range
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = False
+        tags.target_tags.multi_output = True
+        # Defaults for ratings shrink too much for the dense regression of scikit-learn's checks.
+        tags.regressor_tags.poor_score = True
+        return tags
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> AutoRecRegressor:
+        """Fit to ratings.
+
+        Parameters
+        ----------
+        X : Ratings or {sparse matrix, array-like, DataFrame} of shape (n_users, n_items)
+            The ratings; see the notes of the class.
+        y : array-like or sparse matrix, default=None
+            With `Ratings`: values of shape (n_ratings,) that take the place of ``X.values``. With a
+            matrix: further columns to predict from X's, of shape (n_users,) or
+            (n_users, n_targets), each with its own range; NaN or unstored cells are unobserved.
+            None predicts X's own columns.
+
+        Returns
+        -------
+        AutoRecRegressor
+            Itself. A fit that fails leaves the estimator as it was.
+
+        Raises
+        ------
+        ValueError
+            Parameters or ratings that cannot be used, or a training that diverged; the message says
+            which and what to do.
+        TypeError
+            Data that are not numbers.
+        """
+        before = dict(self.__dict__)
+        try:
+            self._fit(X, y)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        return self
+
+    def _fit(self, X: Any, y: Any) -> None:
+        targets: scipy.sparse.csr_array | None = None
+        self._target_ndim = 2
+        if isinstance(X, Ratings):
+            context, self._users, self._items = read_ratings(X, y), X._users, X._items
+            self.n_features_in_ = len(self._items)
+            self.__dict__.pop("feature_names_in_", None)
+        else:
+            context, self._users, self._items = read_training_matrix(self, X)
+        self._scale = self._target_scale = read_range(context, self.rating_range)
+        self._target_items = self._items
+        if y is not None and not isinstance(X, Ratings):
+            targets, self._target_items, self._target_ndim = read_targets(y, context)
+            self._target_scale = Scale.of_columns(targets)
+        self._has_targets = targets is not None
+        self._seen = without_values(context if targets is None else targets)
+        self._store(*self._train(context, targets))
+        self._share_ids()
+        self.rating_range_ = self._scale.bounds
+
+    def _train(
+        self, context: scipy.sparse.csr_array, targets: scipy.sparse.csr_array | None
+    ) -> tuple[Autoencoder, Rows, History]:
+        """Decide who is encoded and who decoded, and run the core."""
+        inputs = self._scale.to_stars(context)
+        outputs = inputs if targets is None else self._target_scale.to_stars(targets)
+        if self.kind == "item":
+            if targets is not None:
+                inputs = scipy.sparse.hstack((inputs, outputs), format="csr")
+            inputs = outputs = inputs.T.tocsr()
+        return fit_autoencoder(
+            inputs,
+            outputs,
+            self._settings(),
+            center=None if self.kind == "item" else float(inputs.data.mean()),
+            seed=check_random_state(self.random_state).randint(np.iinfo(np.int32).max),
+            device=_device(self.device),
+            on_epoch=_reporter(self.verbose, self.max_iter),
+        )
+
+    def _settings(self) -> Settings:
+        if self.batch_size is not None and self.solver != "adam":
+            raise ValueError(
+                f"solver={self.solver!r} needs all rows at every step, and batch_size is "
+                f"{self.batch_size}. Use batch_size=None or solver='adam'."
+            )
+        return Settings(
+            hidden_units=_layer_widths(self.hidden_units),
+            lambd=float(self.lambd),
+            activation=self.activation,
+            solver=self.solver,
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+        )
+
+    def _store(self, model: Autoencoder, decoded: Rows, history: History) -> None:
+        """Turn codes and decoded rows into users and items, in rating units."""
+        encoded = Rows.without_bias(model.codes)
+        if self.kind == "item":
+            users, items = decoded, encoded[-len(self._target_items) :]
+        else:
+            users, items = encoded, decoded
+        users, items = self._target_scale.users(users), self._target_scale.items(items)
+        self._model = model
+        self.user_factors_, self.user_bias_ = users.factors, users.bias
+        self.item_factors_, self.item_bias_ = items.factors, items.bias
+        self.loss_curve_ = history.losses
+        self.n_iter_ = max(1, len(history.losses))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict ratings.
+
+        Parameters
+        ----------
+        X : Ratings or {sparse matrix, array-like, DataFrame} of shape (n_users, n_items)
+            With `Ratings`, its pairs are predicted from the *training* ratings of those users; its
+            values are never looked at. A matrix holds the ratings of users, known or new, a row
+            each; every row is predicted from what it holds.
+
+        Returns
+        -------
+        ndarray of float64
+            Clipped to the rating range. ``(n_ratings,)`` for `Ratings`; ``(n_users, n_items)`` for
+            a matrix, and the shape of ``y`` after ``fit(X, y)``.
+
+        Raises
+        ------
+        ValueError
+            Another number of columns than in ``fit``, a frame with other columns, values that are
+            not finite, or `Ratings` after ``fit(X, y)`` with a matrix.
+        """
+        check_is_fitted(self)
+        if isinstance(X, Ratings):
+            return self._predict_pairs(X)
+        users = self._fold_in(self._read_context(X))
+        predicted = Factors(users, self._item_rows()).block()
+        self._target_scale.clip(predicted)
+        return predicted[:, 0] if self._target_ndim == 1 else predicted
+
+    def _predict_pairs(self, ratings: Ratings) -> np.ndarray:
+        if self._has_targets:
+            raise ValueError(
+                "This estimator was fitted with y, so a row's ratings predict y's columns: give "
+                "predict a matrix. To predict ratings of pairs, fit on Ratings or without y."
+            )
+        users = self._users.translate(ratings._users)[ratings.users]
+        items = self._items.translate(ratings._items)[ratings.items]
+        self._warn_of_strangers(users)
+        factors = Factors(self._user_rows(), self._item_rows())
+        if (users < 0).any() or (items < 0).any():
+            # The priors go to the end, where the code of an unknown id, -1, finds them.
+            factors = Factors(
+                factors.rows.append(self._new_user()), factors.columns.append(self._new_item())
+            )
+        return np.clip(factors.at(users, items), *self.rating_range_)
+
+    def _warn_of_strangers(self, users: np.ndarray) -> None:
+        is_stranger = (users < 0) | (np.diff(self._seen.indptr)[users] == 0)
+        if len(users) >= 20 and is_stranger.mean() > 0.5:
+            warnings.warn(
+                f"{is_stranger.mean():.0%} of these ratings are by users without training ratings, "
+                "so they get the prediction for an average user. KFold on a table sorted by user "
+                "does this: use KFold(n_splits=5, shuffle=True). For new users with some ratings, "
+                "give these as a matrix: predict(context) or score(context, heldout).",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Coefficient of determination, R^2, of predicted ratings.
+
+        Parameters
+        ----------
+        X : Ratings or {sparse matrix, array-like, DataFrame} of shape (n_users, n_items)
+            Ratings.
+        y : array-like or sparse matrix, default=None
+            With `Ratings`: the true ratings; None uses ``X.values``. With a matrix after
+            ``fit(X)``: held-out ratings of the same users and items, predicted from X, for example
+            ``score(context, heldout)`` for users who were not in the training data. After
+            ``fit(X, y)``: true values of y's columns.
+
+        Returns
+        -------
+        float
+            Over observed cells only.
+
+        Raises
+        ------
+        ValueError
+            A cell observed both in X and in y, shapes that differ, or nothing to score.
+
+        Notes
+        -----
+        ``score(X)`` with a matrix alone hides a fifth of each row's ratings (at least one of two or
+        more; always the same ones), predicts them from the rest and scores them. That is honest for
+        rows that were not used in ``fit``, as in cross-validation.
+
+        ``GroupKFold`` by user on `Ratings` runs, but held-out users have no ratings in the training
+        fold, so it scores the prior. To see how new users fare, give their ratings in two parts:
+        ``score(context, heldout)``.
+        """
+        check_is_fitted(self)
+        if isinstance(X, Ratings):
+            return float(r2_score(X.values if y is None else y, self.predict(X)))
+        context = self._read_context(X)
+        if y is not None:
+            heldout = read_heldout(y, context.shape[0], self._target_items)
+            if not self._has_targets:
+                refuse_overlap(context, heldout)
+        elif self._has_targets:
+            raise ValueError("This estimator was fitted with y; score needs y too.")
+        else:
+            context, heldout = hide_ratings(context)
+        cells = heldout.tocoo()
+        predicted = Factors(self._fold_in(context), self._item_rows()).at(*cells.coords)
+        self._target_scale.clip(predicted, cells.coords[1])
+        return float(r2_score(cells.data, predicted))
+
+    def to_module(self) -> DenseAutoRec:
+        """Return the network with its serving decoder as a torch module.
+
+        Returns
+        -------
+        torch.nn.Module
+            Dense rows of the encoded side in, NaN for unobserved cells, in rating units; rows of
+            predictions out, in rating units and not clipped. For ``kind="item"`` a row is an item,
+            with an entry per training user; for ``kind="user"`` a row is a user, with an entry per
+            item. Float32, on the CPU.
+
+        Raises
+        ------
+        ValueError
+            After ``fit(X, y)`` with ``kind="item"``, whose encoded rows have several ranges.
+        """
+        check_is_fitted(self)
+        if self.kind == "user":
+            decoder = self._item_rows()
+        elif self._has_targets:
+            raise ValueError("to_module needs kind='user' after fit(X, y), or a fit without y.")
+        else:
+            decoder = self._scale.decoded(self._user_rows())
+        return self._model.to_module(decoder, *self.rating_range_)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to one file that loads without pickle.
+
+        Parameters
+        ----------
+        path : path
+            The file; an existing one is replaced once the new one is complete.
+
+        Raises
+        ------
+        TypeError
+            Ids of a type that cannot be written without pickle; the message names it. Integers,
+            strings, bytes, booleans, datetime64, UUIDs and tuples of these can.
+
+        Notes
+        -----
+        A ``RandomState`` instance in ``random_state`` is saved as None.
+        """
+        check_is_fitted(self)
+        params = self.get_params(deep=False)
+        if isinstance(self.random_state, np.random.RandomState):
+            params["random_state"] = None
+        derived = {"user_ids_", "item_ids_"}
+        fitted = {name: value for name, value in vars(self).items() if name not in derived.union(params)}
+        _persistence.write(path, {"params": params, "fitted": fitted})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> AutoRecRegressor:
+        """Read an estimator that `save` wrote.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+
+        Returns
+        -------
+        AutoRecRegressor
+            Its predictions are those of the saved one, to the bit.
+
+        Raises
+        ------
+        ValueError
+            The file is none of ours, is cut short, was changed, or comes from a newer format.
+        FileNotFoundError
+            There is no such file.
+        """
+        state = _persistence.read(path)
+        estimator = cls(**state["params"])
+        vars(estimator).update(state["fitted"])
+        estimator._share_ids()
+        return estimator
+
+    def _share_ids(self) -> None:
+        self.user_ids_, self.item_ids_ = self._users.array, self._items.array
+
+    def _read_context(self, X: Any) -> scipy.sparse.csr_array:
+        return read_new_matrix(self, X, self._items)
+
+    def _fold_in(self, context: scipy.sparse.csr_array) -> Rows:
+        """Rows of users, known or new, from their ratings."""
+        stars = self._scale.to_stars(context)
+        if self.kind == "item":
+            return self._target_scale.users(self._model.decode(stars))
+        return self._target_scale.users(Rows.without_bias(self._model.encode(stars)))
+
+    def _user_rows(self) -> Rows:
+        return Rows(self.user_factors_, self.user_bias_)
+
+    def _item_rows(self) -> Rows:
+        return Rows(self.item_factors_, self.item_bias_)
+
+    def _new_user(self) -> Rows:
+        return self._fold_in(scipy.sparse.csr_array((1, len(self._items))))
+
+    def _new_item(self) -> Rows:
+        scale = Scale.shared(*self.rating_range_, 1)
+        return scale.items(self._model.mean_row if self.kind == "item" else self._model.prior_row)
+
+
+def _layer_widths(hidden_units: Any) -> tuple[int, ...]:
+    if isinstance(hidden_units, Integral):
+        return (int(hidden_units),)
+    widths = tuple(hidden_units)
+    if not widths or not all(isinstance(width, Integral) and width > 0 for width in widths):
+        raise ValueError(
+            f"hidden_units is {hidden_units!r}; give the width of the hidden layer as a positive "
+            "integer, or a sequence of them."
+        )
+    return tuple(int(width) for width in widths)
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"device is {name!r}, which torch cannot use here ({str(error).splitlines()[0]}). Use "
+            "'auto', 'cpu' or a device of this machine."
+        ) from error
+    return name
+
+
+def _reporter(verbose: int, max_iter: int) -> Callable[[int, float], None]:
+    every = 1 if verbose > 1 else max(1, max_iter // 10)
+
+    def report(epoch: int, loss: float) -> None:
+        if verbose and (epoch % every == 0 or epoch == 1):
+            print(f"[AutoRecRegressor] epoch {epoch}/{max_iter}: objective {loss:.6g}", flush=True)
+
+    return report

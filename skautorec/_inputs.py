@@ -1,0 +1,299 @@
+"""From what users pass to what the core takes: checked once, here.
+
+Every function returns observed cells as a float64 ``csr_array`` of users x items.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+import narwhals.stable.v1 as nw
+import numpy as np
+import scipy.sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.validation import validate_data
+
+from ._ids import Ids, as_id_array
+from ._matrix import observed_csr, observed_from_dense
+from ._ratings import Ratings
+from ._scale import Scale
+
+__all__ = [
+    "hide_ratings",
+    "is_frame",
+    "read_heldout",
+    "read_new_matrix",
+    "read_range",
+    "read_ratings",
+    "read_targets",
+    "read_training_matrix",
+    "refuse_overlap",
+    "without_values",
+]
+
+# Share of each row's ratings that score(X) hides, and the seed of the choice: constants, so that
+# candidates in a search are compared on the same cells.
+_HIDDEN_SHARE = 0.2
+_HIDDEN_SEED = 0
+
+_USER = re.compile(r"(user|customer|member|reviewer)s?[ _.-]?(id|idx|index|code|name)?$", re.I)
+_ITEM = re.compile(r"(item|movie|book|product|title|song|track|imdb)s?[ _.-]?(id|idx|code)?$", re.I)
+_RATING = re.compile(r"(rating|score|star|value)s?$", re.I)
+
+
+def is_frame(X: Any) -> bool:
+    """Whether ``X`` is a data frame of any library narwhals knows."""
+    return nw.dependencies.is_into_dataframe(X)
+
+
+def frame_ids(X: Any) -> tuple[Ids, Ids]:
+    """User ids from the index of a frame (0..n-1 where it has none), item ids from its columns."""
+    index = getattr(X, "index", None)
+    users = Ids.range(X.shape[0]) if index is None else Ids(as_id_array(index))
+    return users, Ids(as_id_array(_frame_names(X)))
+
+
+def read_training_matrix(
+    estimator: BaseEstimator, X: Any
+) -> tuple[scipy.sparse.csr_array, Ids, Ids]:
+    """Read the matrix given to ``fit``; sets ``n_features_in_`` and ``feature_names_in_``."""
+    _refuse_long_table(X)
+    if scipy.sparse.issparse(X):
+        _refuse_bad_type(X)
+        X = observed_csr(X)
+    checked = validate_data(
+        estimator, X, accept_sparse="csr", dtype=np.float64, ensure_all_finite="allow-nan"
+    )
+    observed = _observed(checked)
+    _refuse_no_ratings(observed, "X")
+    if is_frame(X):
+        return observed, *frame_ids(X)
+    return observed, Ids.range(observed.shape[0]), Ids.range(observed.shape[1])
+
+
+def read_new_matrix(estimator: BaseEstimator, X: Any, items: Ids) -> scipy.sparse.csr_array:
+    """Read rows given to a fitted estimator: frames by column name, arrays by position."""
+    _refuse_long_table(X)
+    if not is_frame(X):
+        if scipy.sparse.issparse(X):
+            X = observed_csr(X)
+        checked = validate_data(
+            estimator,
+            X,
+            accept_sparse="csr",
+            dtype=np.float64,
+            ensure_all_finite="allow-nan",
+            reset=False,
+        )
+        return _observed(checked)
+    return _aligned(X, items)
+
+
+def read_ratings(ratings: Ratings, y: Any) -> scipy.sparse.csr_array:
+    """Matrix of a table of ratings; ``y`` overrides its values."""
+    if y is not None:
+        values = column_or_1d(y, dtype=np.float64)
+        if len(values) != len(ratings):
+            raise ValueError(
+                f"y has {len(values)} values for {len(ratings)} ratings; give one per rating, or "
+                "leave y out to use ratings.values."
+            )
+        check_array(values, ensure_2d=False, input_name="y")
+        ratings = ratings.with_values(values)
+    return ratings.to_matrix()
+
+
+def read_targets(y: Any, X: scipy.sparse.csr_array) -> tuple[scipy.sparse.csr_array, Ids, int]:
+    """Read further columns to predict from ``X``: their cells, their ids and the ndim of ``y``."""
+    targets, ndim = _read_y(y)
+    if targets.shape[0] != X.shape[0]:
+        raise ValueError(
+            f"X has {X.shape[0]} rows and y has {targets.shape[0]}; both must have a row per user."
+        )
+    if targets.shape == X.shape and _equal(targets, X):
+        raise ValueError(
+            "y holds the same ratings as X. Leave y out: fit(X) predicts X's own columns, and with "
+            "y the answers would be among the inputs."
+        )
+    _refuse_no_ratings(targets, "y")
+    ids = frame_ids(y)[1] if is_frame(y) else Ids.range(targets.shape[1])
+    return targets, ids, ndim
+
+
+def read_heldout(y: Any, n_users: int, items: Ids) -> scipy.sparse.csr_array:
+    """Read held-out ratings of ``items``: frames by column name, arrays by position."""
+    heldout = _aligned(y, items) if is_frame(y) else _read_y(y)[0]
+    if heldout.shape != (n_users, len(items)):
+        raise ValueError(
+            f"y has shape {heldout.shape}, expected {(n_users, len(items))}: a row per row of X "
+            "and a column per predicted item."
+        )
+    _refuse_no_ratings(heldout, "y")
+    return heldout
+
+
+def hide_ratings(
+    ratings: scipy.sparse.csr_array,
+) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
+    """Split each row's ratings into what stays visible and what is hidden.
+
+    A row of ``n >= 2`` hides a fifth, rounded, at least one; the choice is always the same.
+    """
+    counts = np.diff(ratings.indptr)
+    shares = np.where(counts > 1, np.maximum(1, np.rint(counts * _HIDDEN_SHARE)), 0)
+    rows = np.repeat(np.arange(len(counts)), counts)
+    order = np.lexsort((np.random.default_rng(_HIDDEN_SEED).random(ratings.nnz), rows))
+    rank = np.empty(ratings.nnz, dtype=np.int64)
+    rank[order] = np.arange(ratings.nnz) - np.repeat(ratings.indptr[:-1], counts)
+    is_hidden = rank < shares[rows]
+    if not is_hidden.any():
+        raise ValueError(
+            "score(X) hides ratings of each row and predicts them from the others, and no row of X "
+            "has two ratings. Give rows with more ratings, or score(context, heldout)."
+        )
+    return _select(ratings, ~is_hidden), _select(ratings, is_hidden)
+
+
+def refuse_overlap(context: scipy.sparse.csr_array, heldout: scipy.sparse.csr_array) -> None:
+    """Refuse a cell that is both given and to be predicted."""
+    both = without_values(context).multiply(without_values(heldout)).tocoo()
+    if both.nnz:
+        row, column = (int(coordinate[0]) for coordinate in both.coords)
+        raise ValueError(
+            f"{both.nnz} cells are observed both in X and in y, the first in row {row}, column "
+            f"{column}: the answer would be among the inputs. Leave held-out ratings out of X."
+        )
+
+
+def without_values(ratings: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+    """Observed cells only: every stored value becomes True."""
+    cells = np.ones(ratings.nnz, dtype=bool)
+    return scipy.sparse.csr_array((cells, ratings.indices, ratings.indptr), shape=ratings.shape)
+
+
+def _select(ratings: scipy.sparse.csr_array, keep: np.ndarray) -> scipy.sparse.csr_array:
+    cells = ratings.tocoo()
+    coords = tuple(coordinate[keep] for coordinate in cells.coords)
+    return scipy.sparse.coo_array((cells.data[keep], coords), shape=ratings.shape).tocsr()
+
+
+def read_range(ratings: scipy.sparse.csr_array, given: Any) -> Scale:
+    """One range for all columns: the given one, or lowest and highest training rating."""
+    low, high = ratings.data.min(), ratings.data.max()
+    if given is None:
+        return Scale.shared(low, high, ratings.shape[1])
+    lowest, highest = _check_range(given)
+    if low < lowest or high > highest:
+        raise ValueError(
+            f"Ratings from {low:g} to {high:g} were given with rating_range=({lowest:g}, "
+            f"{highest:g}). Widen rating_range, or leave it None to use the observed range."
+        )
+    return Scale.shared(lowest, highest, ratings.shape[1])
+
+
+def _aligned(X: Any, items: Ids) -> scipy.sparse.csr_array:
+    """Read a frame whose columns are exactly ``items``, in any order."""
+    columns = frame_ids(X)[1]
+    codes = items.translate(columns)
+    unknown, missing = columns.array[codes < 0], len(items) - (codes >= 0).sum()
+    if len(unknown):
+        raise ValueError(
+            f"The frame has {len(unknown)} columns that are no items of this estimator, the first "
+            f"is {unknown[0]!r}. Give exactly the columns in item_ids_, in any order."
+        )
+    if missing:
+        lacking = items.array[np.setdiff1d(np.arange(len(items)), codes)[0]]
+        raise ValueError(
+            f"The frame lacks {missing} of the {len(items)} items of this estimator, the first is "
+            f"{lacking!r}. Give exactly the columns in item_ids_, in any order; use NaN for items "
+            "without ratings."
+        )
+    checked = check_array(X, accept_sparse="csr", dtype=np.float64, ensure_all_finite="allow-nan")
+    return _observed(checked[:, np.argsort(codes)])
+
+
+def _check_range(given: Any) -> tuple[float, float]:
+    try:
+        lowest, highest = (float(bound) for bound in given)
+    except (TypeError, ValueError):
+        lowest, highest = np.nan, np.nan
+    if not -np.inf < lowest < highest < np.inf:
+        raise ValueError(
+            f"rating_range is {given!r}; give the lowest and the highest rating, as in (1, 5)."
+        )
+    return lowest, highest
+
+
+def _read_y(y: Any) -> tuple[scipy.sparse.csr_array, int]:
+    if scipy.sparse.issparse(y):
+        return observed_csr(y), 2
+    checked = check_array(
+        y,
+        dtype=np.float64,
+        ensure_2d=False,
+        ensure_all_finite="allow-nan",
+        input_name="y",
+    )
+    return observed_from_dense(checked.reshape(len(checked), -1)), checked.ndim
+
+
+def _observed(checked: Any) -> scipy.sparse.csr_array:
+    if scipy.sparse.issparse(checked):
+        return scipy.sparse.csr_array(checked)
+    if not np.isnan(checked).any() and np.count_nonzero(checked) < checked.size / 2:
+        warnings.warn(
+            "More than half of this dense matrix is exactly 0 and none of it is NaN: every 0 is "
+            "read as a rating. If 0 means unobserved, give a scipy sparse matrix or NaN there.",
+            UserWarning,
+            stacklevel=4,
+        )
+    observed = observed_from_dense(checked)
+    _refuse_no_ratings(observed, "X")
+    return observed
+
+
+def _refuse_no_ratings(observed: scipy.sparse.csr_array, name: str) -> None:
+    if observed.nnz == 0:
+        raise ValueError(
+            f"{name} has shape {observed.shape} and no ratings: every cell is unobserved. Give at "
+            "least one rating (stored in a sparse matrix, not NaN in a dense one)."
+        )
+
+
+def _refuse_bad_type(X: Any) -> None:
+    if X.dtype.kind not in "biuf":
+        # validate_data has the message scikit-learn users know for complex and object data.
+        check_array(X, accept_sparse=True)
+
+
+def _refuse_long_table(X: Any) -> None:
+    if not is_frame(X):
+        return
+    names = [name for name in _frame_names(X) if isinstance(name, str)]
+    users = [name for name in names if _USER.match(name)]
+    items = [name for name in names if _ITEM.match(name)]
+    ratings = [name for name in names if _RATING.match(name)]
+    if len(names) <= 8 and users and (items or ratings):
+        found = ", ".join(repr(name) for name in users[:1] + items[:1] + ratings[:1])
+        raise ValueError(
+            f"This frame looks like a table with a row per rating (columns {found}), and fit takes "
+            "a matrix with a row per user. Use Ratings.from_frame(frame, user=..., item=..., "
+            "rating=...) and fit on that."
+        )
+
+
+def _frame_names(X: Any) -> list[Any]:
+    """Column names of a frame of any library."""
+    return list(X.column_names if hasattr(X, "column_names") else X.columns)
+
+
+def _equal(left: scipy.sparse.csr_array, right: scipy.sparse.csr_array) -> bool:
+    return (
+        left.nnz == right.nnz
+        and np.array_equal(left.indptr, right.indptr)
+        and np.array_equal(left.indices, right.indices)
+        and np.array_equal(left.data, right.data)
+    )

@@ -1,0 +1,258 @@
+"""Top-N lists: who is asked about, which items may be listed, and the lists themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import narwhals.stable.v1 as nw
+import numpy as np
+import scipy.sparse
+from sklearn.utils.validation import check_is_fitted
+
+from ._core.factors import Factors, Rows
+from ._ids import Ids, as_id_array
+from ._inputs import is_frame
+
+__all__ = ["RecommenderMixin"]
+
+
+class RecommenderMixin:
+    """`recommend` and `similar_items` for an estimator with fitted user and item factors."""
+
+    if TYPE_CHECKING:
+        item_factors_: np.ndarray
+        _users: Ids
+        _items: Ids
+        _target_items: Ids
+        _seen: scipy.sparse.csr_array
+        _has_targets: bool
+
+        def _user_rows(self) -> Rows: ...
+        def _item_rows(self) -> Rows: ...
+        def _read_context(self, X: Any) -> scipy.sparse.csr_array: ...
+        def _fold_in(self, context: scipy.sparse.csr_array) -> Rows: ...
+
+    def recommend(
+        self,
+        user: Any,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Recommend the items with the highest predicted ratings.
+
+        Parameters
+        ----------
+        user : id, mapping, list of either, sparse matrix or DataFrame
+            Read in this order: a scipy sparse matrix or a DataFrame holds the ratings of new users,
+            a row each; a mapping ``{item_id: rating}`` is one new user; a list, ndarray or Index is
+            a batch of user ids or of mappings; anything else, a string or a tuple too, is the id of
+            one user of the training data.
+        n : int, default=10
+            Items to list.
+        exclude_seen : bool, default=True
+            Leave out items that the user has rated (in the training data, or in the ratings given
+            here). After ``fit(X, y)`` these are the user's rated columns of ``y``.
+        candidates : sequence of item ids, default=None
+            List only these items; None allows all.
+        exclude : sequence of item ids, default=None
+            Never list these items.
+
+        Returns
+        -------
+        item_ids : ndarray of shape (n_listed,) or (n_users, n)
+            Best first; equal scores in the order of ``item_ids_``.
+        scores : ndarray of float64 of the same shape
+            Predicted ratings in rating units, **not clipped** to the rating range, since clipping
+            would make the order of a generous user's list arbitrary; rounded to single precision,
+            so that one user gets the same list alone and in a batch.
+
+        Raises
+        ------
+        KeyError
+            A user or item id that the estimator does not know; the message names it.
+        ValueError
+            ``n`` below 1, or rows that do not fit the training data.
+        TypeError
+            ``n`` that is not an integer, or an id that is not hashable.
+
+        Notes
+        -----
+        One user gets 1-D arrays, as long as there are items to list, at most ``n``. A batch gets
+        ``(n_users, n)`` arrays; where a user has fewer than ``n`` items to list the row is padded:
+        a score of NaN is the only sign of it, and the id beside it means nothing.
+
+        A known user without training ratings gets the prior: a list for the average user.
+        """
+        check_is_fitted(self)
+        _check_n(n)
+        users, seen, is_single = self._read_users(user)
+        columns = self._read_candidates(candidates, exclude)
+        hidden = seen if exclude_seen else None
+        items = self._item_rows()
+        if len(columns) < len(items):
+            items = items[columns]
+            hidden = None if hidden is None else hidden[:, columns]
+        best, scores = Factors(users, items).top(n, hidden)
+        ids = self._target_items.array[columns[best]]
+        if is_single:
+            listed = ~np.isnan(scores[0])
+            return ids[0][listed], scores[0][listed]
+        return _pad(ids, scores, n, self._target_items.array[:1])
+
+    def similar_items(self, item: Any, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
+        """List the items whose factors are most like an item's.
+
+        Parameters
+        ----------
+        item : id
+            An item of the training data (after ``fit(X, y)``, a column of ``y``).
+        n : int, default=10
+            Items to list.
+
+        Returns
+        -------
+        item_ids : ndarray of shape (min(n, n_items - 1),)
+            Most similar first, without ``item`` itself.
+        similarities : ndarray of float64 of the same shape
+            Cosine of the angle between the item factors minus their mean: from -1 to 1, and 0 for
+            an item without ratings.
+
+        Raises
+        ------
+        KeyError
+            The estimator does not know ``item``.
+        """
+        check_is_fitted(self)
+        _check_n(n)
+        code = self._item_codes([item])[0]
+        factors = self.item_factors_ - self.item_factors_.mean(axis=0)
+        norms = np.linalg.norm(factors, axis=1)
+        unit = factors / np.where(norms > 0, norms, 1.0)[:, None]
+        nothing = np.zeros(len(unit))
+        itself = scipy.sparse.csr_array(([1.0], ([0], [code])), shape=(1, len(unit)))
+        every = Factors(Rows(unit[[code]], nothing[:1]), Rows(unit, nothing))
+        best, similarities = every.top(n, itself)
+        listed = ~np.isnan(similarities[0])
+        return self._target_items.array[best[0][listed]], similarities[0][listed]
+
+    def _read_users(self, user: Any) -> tuple[Rows, scipy.sparse.csr_array, bool]:
+        """Rows of the users asked about, the cells they have seen, and whether it is one user."""
+        if scipy.sparse.issparse(user) or is_frame(user):
+            return *self._new_users(self._read_context(user)), False
+        if isinstance(user, Mapping):
+            return *self._new_users(self._read_mappings([user])), True
+        is_batch = isinstance(user, list | np.ndarray) or _is_index(user)
+        if isinstance(user, np.ndarray) and user.ndim != 1:
+            raise ValueError(
+                f"An array of shape {user.shape} was given as user. Give a 1-D batch of user ids; "
+                "for the ratings of new users a scipy sparse matrix, a DataFrame with item ids as "
+                "columns, or mappings {item_id: rating}."
+            )
+        batch = user if is_batch else [user]
+        if len(batch) and all(isinstance(one, Mapping) for one in batch):
+            return *self._new_users(self._read_mappings(batch)), False
+        codes = self._user_codes(batch if is_batch else as_single(user))
+        return self._user_rows()[codes], self._seen[codes], not is_batch
+
+    def _new_users(self, context: scipy.sparse.csr_array) -> tuple[Rows, scipy.sparse.csr_array]:
+        seen = context
+        if self._has_targets:
+            seen = scipy.sparse.csr_array((context.shape[0], len(self._target_items)))
+        return self._fold_in(context), seen
+
+    def _read_mappings(self, users: Sequence[Mapping[Any, Any]]) -> scipy.sparse.csr_array:
+        """Matrix of new users given as ``{item_id: rating}``."""
+        rows, columns, values = [], [], []
+        for row, ratings in enumerate(users):
+            codes = [self._items.code(item) for item in ratings]
+            for item, code, rating in zip(ratings, codes, ratings.values(), strict=True):
+                if code < 0:
+                    raise KeyError(f"Unknown item id {item!r} among the ratings of a new user.")
+                rows.append(row)
+                columns.append(code)
+                values.append(_number(item, rating))
+        shape = (len(users), len(self._items))
+        return scipy.sparse.coo_array((np.array(values, float), (rows, columns)), shape).tocsr()
+
+    def _user_codes(self, users: Any) -> np.ndarray:
+        return _known(self._users, users, "user", "user_ids_")
+
+    def _item_codes(self, items: Any) -> np.ndarray:
+        return _known(self._target_items, items, "item", "item_ids_")
+
+    def _read_candidates(self, candidates: Any, exclude: Any) -> np.ndarray:
+        """Positions of the items that may be listed, ascending."""
+        allowed = np.full(len(self._target_items), candidates is None)
+        if candidates is not None:
+            allowed[self._item_codes(_batch(candidates, "candidates"))] = True
+        if exclude is not None:
+            allowed[self._item_codes(_batch(exclude, "exclude"))] = False
+        return np.flatnonzero(allowed)
+
+
+def as_single(identifier: Any) -> np.ndarray:
+    """Wrap one id, of any type, in an array that holds exactly it."""
+    wrapped = np.empty(1, dtype=object)
+    wrapped[0] = identifier
+    return wrapped
+
+
+def _known(ids: Ids, wanted: Any, what: str, where: str) -> np.ndarray:
+    """Codes of ids that must all be known."""
+    codes = ids.codes(wanted)
+    unknown = np.flatnonzero(codes < 0)
+    if len(unknown):
+        first = as_id_array(wanted)[unknown[0]]
+        raise KeyError(
+            f"Unknown {what} id {first!r} ({type(first).__name__}): it is not in {where}, which "
+            f"holds {len(ids)} ids such as {ids.array[0]!r}. Ids of different types are different."
+        )
+    return codes
+
+
+def _batch(ids: Any, name: str) -> Any:
+    if isinstance(ids, str | bytes) or not hasattr(ids, "__len__"):
+        if hasattr(ids, "__iter__") and not isinstance(ids, str | bytes):
+            return list(ids)
+        raise TypeError(f"{name} is {ids!r}; give a sequence of item ids, as in [{ids!r}].")
+    return list(ids) if isinstance(ids, set | frozenset | dict) else ids
+
+
+def _is_index(user: Any) -> bool:
+    return nw.dependencies.is_pandas_index(user) or nw.dependencies.is_into_series(user)
+
+
+def _number(item: Any, rating: Any) -> float:
+    try:
+        value = float(rating)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not np.isfinite(value):
+        raise ValueError(
+            f"The rating of item {item!r} is {rating!r}; give finite numbers, and leave out items "
+            "without a rating."
+        )
+    return value
+
+
+def _check_n(n: Any) -> None:
+    if not isinstance(n, Integral) or isinstance(n, bool):
+        raise TypeError(f"n is {n!r}; give the number of items to list as an integer.")
+    if n < 1:
+        raise ValueError(f"n is {n}; give the number of items to list, at least 1.")
+
+
+def _pad(
+    ids: np.ndarray, scores: np.ndarray, n: int, filler: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    missing = n - ids.shape[1]
+    if missing <= 0:
+        return ids, scores
+    more = np.empty((len(ids), missing), dtype=ids.dtype)
+    more[:] = filler[0]
+    return np.hstack((ids, more)), np.pad(scores, ((0, 0), (0, missing)), constant_values=np.nan)

@@ -1,0 +1,92 @@
+"""The affine map between a user's rating range and the five-star units of training.
+
+Training always sees ratings from 1 to 5, so one value of ``lambd`` serves 1..5, 0..10, -10..10 and
+1..100. Every item column has a range; the columns of one rating matrix share theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+
+from ._core.factors import Rows
+
+__all__ = ["Scale"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Lowest and highest rating of each column: two float64 arrays of shape (n_columns,)."""
+
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def shared(cls, low: float, high: float, n_columns: int) -> Scale:
+        """One range for all columns."""
+        return cls(np.full(n_columns, float(low)), np.full(n_columns, float(high)))
+
+    @classmethod
+    def of_columns(cls, ratings: scipy.sparse.csr_array) -> Scale:
+        """Each column's own observed range; 0..0 for a column without ratings."""
+        low = np.full(ratings.shape[1], np.inf)
+        high = np.full(ratings.shape[1], -np.inf)
+        np.minimum.at(low, ratings.indices, ratings.data)
+        np.maximum.at(high, ratings.indices, ratings.data)
+        empty = np.isinf(low)
+        return cls(np.where(empty, 0.0, low), np.where(empty, 0.0, high))
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Range of the first column."""
+        return float(self.low[0]), float(self.high[0])
+
+    def clip(self, ratings: np.ndarray, columns: np.ndarray | slice = slice(None)) -> None:
+        """Clip ratings to their column's range, in place."""
+        np.clip(ratings, self.low[columns], self.high[columns], out=ratings)
+
+    @property
+    def _slope(self) -> np.ndarray:
+        return (self.high - self.low) / 4
+
+    @property
+    def _is_shared(self) -> bool:
+        return bool(np.ptp(self.low) == 0 and np.ptp(self.high) == 0)
+
+    def to_stars(self, ratings: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
+        """Map ratings to 1..5 (a value outside the range goes on by the same line).
+
+        In a column whose lowest and highest rating are equal every rating is 3 stars.
+        """
+        slope = self._slope[ratings.indices]
+        offset = ratings.data - self.low[ratings.indices]
+        stars = np.full(len(offset), 3.0)
+        np.divide(offset, slope, out=stars, where=slope > 0)
+        stars[slope > 0] += 1
+        return scipy.sparse.csr_array(
+            (stars, ratings.indices, ratings.indptr), shape=ratings.shape, copy=False
+        )
+
+    def users(self, stars: Rows) -> Rows:
+        """Turn user rows that score in stars into rows that score in rating units."""
+        if self._is_shared:
+            return Rows(stars.factors, stars.bias * self._slope[0])
+        return Rows(np.column_stack((stars.factors, stars.bias)), np.zeros(len(stars)))
+
+    def items(self, stars: Rows) -> Rows:
+        """Turn item rows that score in stars into rows that score in rating units.
+
+        Columns of different ranges scale a user's bias differently, so there it becomes a factor.
+        """
+        factors = stars.factors
+        if not self._is_shared:
+            factors = np.column_stack((factors, np.ones(len(stars))))
+        bias = self.low + self._slope * (stars.bias - 1)
+        return Rows(factors * self._slope[:, None], bias)
+
+    def decoded(self, users: Rows) -> Rows:
+        """Make user rows of `users`, in a shared range, score codes in rating units."""
+        slope = self._slope[0]
+        return Rows(users.factors * slope, users.bias + self.low[0] - slope)

@@ -1,0 +1,235 @@
+"""Every kind of bad input, what it raises and what it says."""
+
+import re
+import signal
+import threading
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+
+from skautorec import AutoRecRegressor, Ratings
+from skautorec.datasets import make_ratings
+
+R = make_ratings(30, 20, 250, random_state=0).to_matrix()
+DENSE = np.where(R.toarray() == 0, np.nan, R.toarray())
+LONG = pd.DataFrame({"user_id": [1, 1, 2], "movie_id": [7, 8, 7], "rating": [5.0, 3.0, 4.0]})
+EMPTY = scipy.sparse.csr_array((30, 20))
+
+
+def with_value(value):
+    bad = R.copy()
+    bad.data = bad.data.copy()
+    bad.data[3] = value
+    return bad
+
+
+def dense_with(value):
+    bad = DENSE.copy()
+    bad[np.nonzero(~np.isnan(bad))[0][0], 0] = value
+    return bad
+
+
+def model(**changed):
+    return AutoRecRegressor(**({"hidden_units": 4, "max_iter": 3, "random_state": 0} | changed))
+
+
+FITTED = model().fit(R)
+NAMED = model().fit(pd.DataFrame(DENSE, columns=[f"item {j}" for j in range(20)]))
+
+
+def duplicated():
+    return scipy.sparse.coo_array(([3.0, 4.0, 5.0], ([0, 0, 1], [2, 2, 3])), shape=(5, 6))
+
+
+CASES = {
+    # what is given: (call, exception, part of the message)
+    "no rows": (lambda: model().fit(np.empty((0, 5))), ValueError, "0 sample"),
+    "no columns": (lambda: model().fit(np.empty((5, 0))), ValueError, "0 feature"),
+    "sparse without ratings": (lambda: model().fit(EMPTY), ValueError, "no ratings"),
+    "dense all NaN": (lambda: model().fit(np.full((5, 4), np.nan)), ValueError, "no ratings"),
+    "dense all NaN in predict": (
+        lambda: FITTED.predict(np.full((5, 20), np.nan)),
+        ValueError,
+        "no ratings",
+    ),
+    "stored NaN": (lambda: model().fit(with_value(np.nan)), ValueError, "NaN"),
+    "stored infinity": (lambda: model().fit(with_value(np.inf)), ValueError, "infinit"),
+    "stored NaN in predict": (lambda: FITTED.predict(with_value(np.nan)), ValueError, "NaN"),
+    "dense infinity": (lambda: model().fit(dense_with(np.inf)), ValueError, "infinit"),
+    "dense infinity in predict": (
+        lambda: FITTED.predict(dense_with(-np.inf)),
+        ValueError,
+        "infinit",
+    ),
+    "duplicates in COO": (lambda: model().fit(duplicated()), ValueError, "more than once"),
+    "1-D X": (lambda: model().fit(np.ones(5)), ValueError, "Expected 2D array"),
+    "complex": (lambda: model().fit(R.astype(complex)), ValueError, "Complex data"),
+    "text": (lambda: model().fit(np.array([["a", "b"]])), ValueError, "convert string"),
+    "wrong kind": (lambda: model(kind="both ways").fit(R), ValueError, "'kind' parameter"),
+    "no hidden units": (lambda: model(hidden_units=0).fit(R), ValueError, "'hidden_units'"),
+    "a layer of 0": (lambda: model(hidden_units=(5, 0)).fit(R), ValueError, "hidden_units is"),
+    "no layers": (lambda: model(hidden_units=()).fit(R), ValueError, "hidden_units is"),
+    "negative lambd": (lambda: model(lambd=-1.0).fit(R), ValueError, "'lambd' parameter"),
+    "unknown solver": (lambda: model(solver="sgd").fit(R), ValueError, "'solver' parameter"),
+    "batches for rprop": (
+        lambda: model(solver="rprop", batch_size=8).fit(R),
+        ValueError,
+        "batch_size=None",
+    ),
+    "unknown device": (lambda: model(device="abacus").fit(R), ValueError, "device is 'abacus'"),
+    "range of one": (lambda: model(rating_range=(5,)).fit(R), ValueError, "rating_range is"),
+    "range reversed": (lambda: model(rating_range=(5, 1)).fit(R), ValueError, "rating_range is"),
+    "rating outside the range": (
+        lambda: model(rating_range=(2, 3)).fit(R),
+        ValueError,
+        "Widen rating_range",
+    ),
+    "other width": (lambda: FITTED.predict(R[:, :10]), ValueError, "expecting 20 features"),
+    "unknown column": (
+        lambda: NAMED.predict(pd.DataFrame(DENSE, columns=range(20))),
+        ValueError,
+        "no items of this estimator",
+    ),
+    "missing column": (
+        lambda: NAMED.predict(pd.DataFrame(DENSE[:, :3], columns=["item 0", "item 1", "item 2"])),
+        ValueError,
+        "lacks 17 of the 20 items",
+    ),
+    "long table": (lambda: model().fit(LONG), ValueError, "Ratings.from_frame"),
+    "long table in predict": (lambda: FITTED.predict(LONG), ValueError, "Ratings.from_frame"),
+    "long table in recommend": (lambda: FITTED.recommend(LONG), ValueError, "Ratings.from_frame"),
+    "fit(R, R)": (lambda: model().fit(R, R), ValueError, "Leave y out"),
+    "fit(D, D)": (lambda: model().fit(DENSE, DENSE), ValueError, "Leave y out"),
+    "rows of y": (lambda: model().fit(R, np.ones(7)), ValueError, "y has 7"),
+    "y all NaN": (lambda: model().fit(R, np.full(30, np.nan)), ValueError, "no ratings"),
+    "y infinite": (lambda: model().fit(R, np.full(30, np.inf)), ValueError, "infinity"),
+    "length of y": (
+        lambda: model().fit(Ratings([0, 1], [0, 1], [3.0, 4.0]), [1.0]),
+        ValueError,
+        "1 values for 2 ratings",
+    ),
+    "score of seen cells": (lambda: FITTED.score(R, R), ValueError, "observed both"),
+    "shape of y in score": (lambda: FITTED.score(R, R[:, :5]), ValueError, "y has shape"),
+    "nothing to hide": (
+        lambda: FITTED.score(scipy.sparse.eye_array(20, format="csr")),
+        ValueError,
+        "no row of X has two ratings",
+    ),
+    "unfitted": (lambda: model().predict(R), ValueError, "not fitted yet"),
+    "unfitted recommend": (lambda: model().recommend(0), ValueError, "not fitted yet"),
+    "ratings after fit(X, y)": (
+        lambda: model().fit(R, np.arange(30.0)).predict(Ratings([0], [0], [1.0])),
+        ValueError,
+        "give predict a matrix",
+    ),
+    "score without y after fit(X, y)": (
+        lambda: model().fit(R, np.arange(30.0)).score(R),
+        ValueError,
+        "needs y",
+    ),
+    "unknown user": (lambda: FITTED.recommend(99), KeyError, "Unknown user id 99"),
+    "user id of another type": (lambda: FITTED.recommend("1"), KeyError, "different types"),
+    "unknown user in a batch": (lambda: FITTED.recommend([1, 99]), KeyError, "99"),
+    "unhashable user": (lambda: FITTED.recommend({1, 2}), TypeError, "hashable"),
+    "2-D array as user": (lambda: FITTED.recommend(DENSE), ValueError, "1-D batch of user ids"),
+    "unknown item of a new user": (lambda: FITTED.recommend({99: 4}), KeyError, "99"),
+    "rating of a new user": (lambda: FITTED.recommend({3: np.nan}), ValueError, "finite"),
+    "text as rating of a new user": (lambda: FITTED.recommend({3: "good"}), ValueError, "'good'"),
+    "unknown candidate": (lambda: FITTED.recommend(1, candidates=[99]), KeyError, "99"),
+    "unknown exclusion": (lambda: FITTED.recommend(1, exclude=[99]), KeyError, "99"),
+    "one candidate alone": (lambda: FITTED.recommend(1, candidates=3), TypeError, "sequence"),
+    "n=0": (lambda: FITTED.recommend(1, n=0), ValueError, "at least 1"),
+    "n=2.5": (lambda: FITTED.recommend(1, n=2.5), TypeError, "integer"),
+    "unknown similar item": (lambda: FITTED.similar_items(99), KeyError, "99"),
+    "frame without the column": (
+        lambda: Ratings.from_frame(LONG, user="user_id", item="title", rating="rating"),
+        ValueError,
+        "title",
+    ),
+    "no frame": (
+        lambda: Ratings.from_frame([1, 2], user="a", item="b", rating="c"),
+        TypeError,
+        "frame",
+    ),
+    "duplicate pair": (lambda: Ratings([0, 0], [1, 1], [3.0, 4.0]), ValueError, 'duplicates="mean"'),
+    "lengths": (lambda: Ratings([0, 1], [1], [3.0, 4.0]), ValueError, "2"),
+    "negative code": (lambda: Ratings([-1, 1], [0, 1], [3.0, 4.0]), ValueError, "-1"),
+    "code beyond the ids": (
+        lambda: Ratings([0, 9], [0, 1], [3.0, 4.0], user_ids=["a", "b"]),
+        ValueError,
+        "9",
+    ),
+    "NaN rating": (lambda: Ratings([0, 1], [0, 1], [3.0, np.nan]), ValueError, "NaN"),
+    "no ratings": (lambda: Ratings([], [], []), ValueError, "no ratings"),
+    "float codes": (lambda: Ratings([0.5, 1.0], [0, 1], [3.0, 4.0]), TypeError, "integer"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input(case):
+    call, exception, message = CASES[case]
+    with pytest.raises(exception, match=re.escape(message)):
+        call()
+
+
+def test_an_astronomic_id_is_an_id_and_costs_no_memory():
+    ratings = Ratings.from_frame(
+        LONG.assign(user_id=[2**62, 2**62, -5]), user="user_id", item="movie_id", rating="rating"
+    )
+    ids, _ = model().fit(ratings).recommend(-5, n=1)
+    assert ids.tolist() == [8]
+
+
+@pytest.mark.parametrize("kind", ["item", "user"])
+def test_rows_and_columns_without_ratings_are_allowed(kind):
+    gaps = R.tolil()
+    gaps[4], gaps[:, 7] = 0, 0
+    fitted = model(kind=kind).fit(gaps.tocsr())
+    predicted = fitted.predict(gaps)
+    assert np.isfinite(predicted).all()
+    assert np.isfinite(fitted.recommend(4)[1]).all()
+
+
+@pytest.mark.parametrize("kind", ["item", "user"])
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_diverging_fit_says_what_to_change_and_leaves_nothing_behind(kind, solver):
+    fresh = model(kind=kind, solver=solver, learning_rate=1e38, activation="identity", max_iter=50)
+    with pytest.raises(ValueError, match=r"Lower learning_rate"):
+        fresh.fit(R)
+    assert vars(fresh) == vars(fresh) and not [name for name in vars(fresh) if name.endswith("_")]
+
+
+def test_a_failed_fit_keeps_the_last_good_one():
+    good = model().fit(R)
+    before = good.predict(R)
+    with pytest.raises(ValueError):
+        good.fit(R[:, :5].tolil()[:, []])
+    np.testing.assert_array_equal(good.predict(R), before)
+
+
+def test_interrupting_a_fit_keeps_the_best_so_far():
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("signals reach the main thread only")
+    slow = model(max_iter=100_000, tol=0.0, n_iter_no_change=100_000)
+    timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    with pytest.warns(RuntimeWarning, match=r"interrupted after \d+ of at most 100000 epochs"):
+        slow.fit(R)
+    timer.join()
+    assert 1 <= slow.n_iter_ < 100_000
+    assert np.isfinite(slow.predict(R)).all()
+
+
+def test_zeros_for_unobserved_warn():
+    with pytest.warns(UserWarning, match="every 0 is read as a rating"):
+        model().fit(R.toarray())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model().fit(DENSE)
+
+
+def test_at_least_thirty_cases():
+    assert len(CASES) >= 30

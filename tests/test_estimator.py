@@ -1,0 +1,373 @@
+"""The contract of AutoRecRegressor, for every kind."""
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+import torch
+from sklearn.base import clone
+from sklearn.metrics import r2_score
+
+from skautorec import AutoRecRegressor, Ratings
+from skautorec.datasets import make_ratings
+
+KINDS = ["item", "user"]
+SCALES = {"0..10": (0, 10), "-10..10": (-10, 10), "1..100": (1, 100), "0.1..0.5": (0.1, 0.5)}
+
+
+@pytest.fixture(scope="module")
+def ratings():
+    return make_ratings(80, 50, 1500, random_state=0)
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+def new(kind, **changed):
+    parameters = {"hidden_units": 8, "lambd": 10.0, "max_iter": 20, "random_state": 0}
+    return AutoRecRegressor(kind=kind, **(parameters | changed))
+
+
+def with_nan(ratings):
+    R = np.full((ratings.n_users, ratings.n_items), np.nan)
+    R[ratings.users, ratings.items] = ratings.values
+    return R
+
+
+def test_ratings_and_matrix_agree(kind, ratings):
+    table, matrix = new(kind).fit(ratings), new(kind).fit(ratings.to_matrix())
+    dense = matrix.predict(ratings.to_matrix())
+    expected = dense[ratings.users, ratings.items]
+    np.testing.assert_allclose(table.predict(ratings), expected, atol=1e-9)
+    np.testing.assert_allclose(matrix.predict(ratings), expected, atol=1e-9)
+    np.testing.assert_allclose(table.predict(with_nan(ratings)), dense, atol=1e-9)
+
+
+def test_predictions_are_the_clipped_inner_product(kind, ratings):
+    model = new(kind, lambd=1.0).fit(ratings)
+    product = model.user_factors_ @ model.item_factors_.T
+    product += model.user_bias_[:, None] + model.item_bias_
+    assert product.max() > 5
+    expected = np.clip(product, 1, 5)
+    np.testing.assert_allclose(model.predict(ratings.to_matrix()), expected, atol=1e-9)
+
+
+def test_an_explicit_zero_is_a_rating(kind):
+    values = np.array([0.0, 4.0, 0.0, 3.0, 4.0, 1.0])
+    R = scipy.sparse.csr_array((values, ([0, 0, 1, 1, 2, 2], [0, 1, 0, 2, 1, 2])), shape=(3, 3))
+    without = R.copy()
+    without.eliminate_zeros()
+    assert new(kind).fit(R).rating_range_ == (0, 4)
+    assert new(kind).fit(without).rating_range_ == (1, 4)
+    dense = np.full((3, 3), np.nan)
+    dense[[0, 0, 1, 1, 2, 2], [0, 1, 0, 2, 1, 2]] = values
+    np.testing.assert_array_equal(new(kind).fit(R).predict(R), new(kind).fit(dense).predict(dense))
+
+
+def test_unobserved_cells_never_matter(kind, ratings):
+    """A pandas frame of NaN and of pandas.NA, and a masked array's filler, are the same data."""
+    R = with_nan(ratings)
+    expected = new(kind).fit(R).predict(R)
+    negative_nan = np.where(np.isnan(R), -np.nan, R)
+    frame = pd.DataFrame(R).astype("Float64").mask(np.isnan(R), pd.NA)
+    for same in (negative_nan, frame, R.astype(np.float32)):
+        np.testing.assert_array_equal(new(kind).fit(same).predict(same), expected)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_an_affine_change_of_ratings_changes_predictions_alike(kind, scale, ratings):
+    low, high = SCALES[scale]
+    a = (high - low) / 4
+    c = low - a
+    predicted = new(kind).fit(ratings).predict(ratings)
+    changed = new(kind).fit(ratings, a * ratings.values + c).predict(ratings)
+    np.testing.assert_allclose(changed, a * predicted + c, atol=1e-4 * (high - low))
+
+
+def test_a_negative_factor_is_not_promised_but_a_given_range_is(kind, ratings):
+    model = new(kind, rating_range=(0, 6)).fit(ratings)
+    assert model.rating_range_ == (0, 6)
+    predicted = model.predict(ratings.to_matrix())
+    assert predicted.min() >= 0 and predicted.max() <= 6
+    # Context outside the range is mapped on by the same line, not refused.
+    assert np.isfinite(model.predict(ratings.to_matrix() * 3.0)).all()
+
+
+def test_equal_ratings_predict_that_rating(kind, ratings):
+    model = new(kind).fit(ratings, np.full(len(ratings), 3.5))
+    np.testing.assert_array_equal(model.predict(ratings), 3.5)
+    assert np.isfinite(model.recommend(0)[1]).all()
+
+
+def test_users_and_items_never_seen_get_the_prior(kind, ratings):
+    model = new(kind).fit(ratings[(ratings.users != 3) & (ratings.items != 7)])
+    stranger = Ratings(
+        [0, 1, 2], [0, 1, 0], [1.0, 1.0, 1.0], user_ids=["x", 3, 5], item_ids=[11, "y"]
+    )
+    predicted = model.predict(stranger)
+    assert np.isfinite(predicted).all()
+    nobody = scipy.sparse.csr_array((1, 50))
+    assert predicted[0] == pytest.approx(model.predict(nobody)[0, 11])
+    known_to_be_empty = Ratings([0], [0], [1.0], user_ids=[3], item_ids=[11])
+    assert predicted[0] == pytest.approx(model.predict(known_to_be_empty)[0])
+    never_rated = Ratings([0], [0], [1.0], user_ids=[5], item_ids=[7])
+    unknown_item = Ratings([0], [0], [1.0], user_ids=[5], item_ids=["y"])
+    np.testing.assert_allclose(model.predict(never_rated), model.predict(unknown_item))
+    mean = ratings.values[ratings.users == 5].mean()
+    assert model.predict(never_rated)[0] == pytest.approx(mean, abs=0.8)
+
+
+def test_a_user_folded_in_is_the_user_trained_on(ratings):
+    model = new("item", max_iter=100).fit(ratings)
+    row = ratings.to_matrix()[[4]]
+    mapping = dict(zip(row.indices.tolist(), row.data.tolist(), strict=True))
+    np.testing.assert_allclose(model.recommend(mapping)[1], model.recommend(4)[1], rtol=1e-6)
+
+
+def test_score_of_matrices(kind, ratings):
+    R = ratings.to_matrix()
+    heldout, context = ratings[:300].to_matrix(), ratings[300:].to_matrix()
+    model = new(kind).fit(context)
+    cells = heldout.tocoo()
+    predicted = model.predict(context)[cells.coords]
+    assert model.score(context, heldout) == pytest.approx(r2_score(cells.data, predicted))
+    frame = pd.DataFrame(np.where(heldout.toarray() == 0, np.nan, heldout.toarray()))
+    shuffled = frame[frame.columns[::-1]]
+    assert model.score(context, shuffled) == pytest.approx(model.score(context, heldout))
+    assert model.score(R) == model.score(R)
+    assert model.score(R) != model.score(context)
+
+
+def test_a_new_matrix_of_another_order_is_aligned_by_name(kind, ratings):
+    named = Ratings(
+        ratings.users,
+        ratings.items,
+        ratings.values,
+        item_ids=[f"film {i}" for i in range(50)],
+    )
+    frame = pd.DataFrame(with_nan(ratings), columns=named.item_ids)
+    for model in (new(kind).fit(named), new(kind).fit(frame)):
+        expected = model.predict(frame)
+        np.testing.assert_array_equal(model.predict(frame[frame.columns[::-1]]), expected)
+        np.testing.assert_array_equal(model.predict(frame.sample(frac=1, axis=1)), expected)
+
+
+def test_fit_with_y_predicts_its_columns_each_in_its_range(kind, ratings):
+    R = with_nan(ratings)
+    Y = np.column_stack((R[:, 40:45], 100 * R[:, 45:]))
+    model = new(kind).fit(R[:, :40], Y)
+    predicted = model.predict(R[:, :40])
+    assert predicted.shape == (80, 10)
+    assert predicted[:, :5].max() <= 5 and predicted[:, 5:].min() >= 100
+    assert model.score(R[:, :40], Y) == pytest.approx(
+        r2_score(Y[~np.isnan(Y)], predicted[~np.isnan(Y)])
+    )
+    sparse = scipy.sparse.csr_array(np.nan_to_num(Y))
+    np.testing.assert_array_equal(new(kind).fit(R[:, :40], sparse).predict(R[:, :40]), predicted)
+
+
+def test_fits_are_identical_to_the_bit(kind, ratings):
+    def digest(model):
+        return [getattr(model, name).tobytes() for name in ("user_factors_", "item_factors_")]
+
+    first, second = new(kind).fit(ratings), new(kind).fit(ratings)
+    assert digest(first) == digest(second)
+    other = new(kind, random_state=1).fit(ratings)
+    assert digest(first) != digest(other)
+    minibatches = [new(kind, batch_size=16).fit(ratings) for _ in range(2)]
+    assert digest(minibatches[0]) == digest(minibatches[1])
+
+
+ANOTHER_PROCESS = """
+import hashlib, sys
+from skautorec import AutoRecRegressor
+from skautorec.datasets import make_ratings
+model = AutoRecRegressor(8, lambd=10.0, max_iter=20, random_state=0, kind=sys.argv[1])
+model.fit(make_ratings(80, 50, 1500, random_state=0))
+print(hashlib.sha256(model.predict(make_ratings(80, 50, 1500, random_state=0))).hexdigest())
+"""
+
+
+def test_fits_are_identical_in_any_process(kind):
+    command = [sys.executable, "-c", ANOTHER_PROCESS, kind]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    runs = [
+        subprocess.run(
+            command,
+            env=environment | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in "12"
+    ]
+    assert runs[0] == runs[1] != ""
+
+
+@pytest.mark.parametrize("hidden_units", [8, (12, 6)])
+def test_to_module_predicts_the_same(kind, hidden_units, ratings):
+    model = new(kind, hidden_units=hidden_units).fit(ratings)
+    R = with_nan(ratings)
+    rows = R.T if kind == "item" else R
+    with torch.no_grad():
+        predicted = model.to_module()(torch.tensor(rows, dtype=torch.float32)).numpy()
+    predicted = predicted.T if kind == "item" else predicted
+    np.testing.assert_allclose(np.clip(predicted, 1, 5), model.predict(R), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "expected"), [("item", (100, 30), 1507), ("user", (30, 100), 2207)]
+)
+def test_to_module_has_the_parameters_of_the_source_document(kind, shape, expected):
+    R = make_ratings(*shape, 800, random_state=0).to_matrix()
+    module = new(kind, hidden_units=7).fit(R).to_module()
+    assert sum(parameter.numel() for parameter in module.parameters()) == expected
+
+
+def test_lambd_to_infinity_is_a_model_of_biases(ratings):
+    model = new("item", lambd=1e9, max_iter=200).fit(ratings)
+    by_user = pd.Series(model.predict(ratings)).groupby(ratings.users)
+    assert by_user.std().max() < 1e-3
+    assert by_user.mean().std() > 0.1
+
+
+def test_more_shrinkage_changes_and_shrinks_the_fit(kind, ratings):
+    norms = [
+        np.linalg.norm(new(kind, lambd=lambd, max_iter=100).fit(ratings).item_factors_)
+        for lambd in (1, 10, 100, 1000)
+    ]
+    assert (np.diff(norms) < 0).all()
+
+
+@pytest.mark.parametrize("solver", ["adam", "rprop", "lbfgs"])
+def test_solvers_learn(kind, solver, ratings):
+    model = new(kind, solver=solver, max_iter=60).fit(ratings[300:])
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+    assert model.score(ratings[:300]) > 0.05
+
+
+def test_verbose_reports_and_silence_is_silent(ratings, capsys):
+    new("item").fit(ratings)
+    assert capsys.readouterr().out == ""
+    new("item", verbose=1).fit(ratings)
+    assert capsys.readouterr().out.count("epoch") == 11
+    new("item", verbose=2).fit(ratings)
+    assert "epoch 20/20: objective " in capsys.readouterr().out
+
+
+COPIES = {
+    "pickle": lambda model, path: pickle.loads(pickle.dumps(model)),
+    "deepcopy": lambda model, path: copy.deepcopy(model),
+    "joblib": lambda model, path: joblib.load(joblib.dump(model, path / "model.joblib")[0]),
+    "save and load": lambda model, path: (
+        model.save(path / "model"),
+        AutoRecRegressor.load(path / "model"),
+    )[1],
+    "skops": lambda model, path: through_skops(model),
+}
+
+
+def through_skops(model):
+    skops = pytest.importorskip("skops.io", reason="skops is not installed")
+    content = skops.dumps(model)
+    untrusted = skops.get_untrusted_types(data=content)
+    assert {name.split(".")[0] for name in untrusted} <= {"skautorec", "scipy"}, untrusted
+    return skops.loads(content, trusted=untrusted)
+
+
+@pytest.mark.parametrize("way", COPIES)
+@pytest.mark.parametrize("with_y", [False, True])
+def test_copies_predict_the_same_to_the_bit(kind, way, with_y, ratings, tmp_path):
+    R = ratings.to_matrix()
+    named = pd.DataFrame(with_nan(ratings), columns=[f"film {i}" for i in range(50)])
+    model = new(kind).fit(R[:, :40], R[:, 40:]) if with_y else new(kind).fit(named)
+    X = R[:, :40] if with_y else named
+    other = COPIES[way](model, tmp_path)
+    np.testing.assert_array_equal(other.predict(X), model.predict(X))
+    assert other.get_params() == model.get_params()
+    for one, two in zip(other.recommend([1, 2]), model.recommend([1, 2]), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert clone(other).fit(X, *([R[:, 40:]] if with_y else [])).n_iter_ == model.n_iter_
+
+
+def test_parameters_survive_saving(ratings, tmp_path):
+    model = AutoRecRegressor(
+        (np.int64(8), 4),
+        lambd=np.float64(3),
+        rating_range=(0, 6),
+        max_iter=5,
+        random_state=np.random.RandomState(0),
+    ).fit(ratings)
+    model.save(tmp_path / "model")
+    loaded = AutoRecRegressor.load(tmp_path / "model")
+    expected = model.get_params() | {"random_state": None}
+    assert loaded.get_params() == expected
+    assert set(vars(loaded)) == set(vars(model))
+
+
+def test_files_that_are_not_whole_are_refused(ratings, tmp_path):
+    path = tmp_path / "model"
+    new("item").fit(ratings).save(path)
+    content = path.read_bytes()
+    (tmp_path / "short").write_bytes(content[: len(content) // 2])
+    (tmp_path / "empty").write_bytes(b"")
+    (tmp_path / "text").write_text("not a model")
+    for name in ("short", "empty", "text"):
+        with pytest.raises(ValueError, match="not a complete file"):
+            AutoRecRegressor.load(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        AutoRecRegressor.load(tmp_path / "nothing")
+
+
+def rewritten(path, change):
+    with np.load(path, allow_pickle=False) as archive:
+        content = dict(archive)
+    change(content)
+    with open(path, "wb") as file:
+        np.savez(file, **content)
+    return path
+
+
+def test_files_that_were_changed_or_are_newer_are_refused(ratings, tmp_path):
+    path = tmp_path / "model"
+    model = new("item").fit(ratings)
+
+    def tamper(content):
+        content["array0"] = content["array0"] + 1
+
+    def age(content):
+        content["header"] = np.array(str(content["header"]).replace('"version": 1', '"version": 2'))
+
+    for change, message in ((tamper, "was changed"), (age, "Upgrade skautorec")):
+        model.save(path)
+        with pytest.raises(ValueError, match=message):
+            AutoRecRegressor.load(rewritten(path, change))
+
+
+def test_ids_that_need_pickle_are_refused_by_save_and_kept_by_pickle(tmp_path):
+    ids = np.array([1.5, 2.5], dtype=object)
+    model = new("item").fit(Ratings([0, 1], [0, 1], [1.0, 2.0], user_ids=ids))
+    path = tmp_path / "model"
+    path.write_text("what was there")
+    with pytest.raises(TypeError, match="float"):
+        model.save(path)
+    assert path.read_text() == "what was there"
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+    assert len(pickle.loads(pickle.dumps(model)).recommend(1.5)[0]) == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+def test_cuda_trains_and_its_model_needs_no_cuda(kind, ratings):
+    model = new(kind, device="cuda").fit(ratings)
+    on_cpu = new(kind, device="cpu").fit(ratings)
+    assert isinstance(model.user_factors_, np.ndarray)
+    np.testing.assert_allclose(model.predict(ratings), on_cpu.predict(ratings), atol=0.05)

@@ -1,0 +1,60 @@
+"""Scores and top-N lists against a dense product."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from skautorec._core import factors
+from skautorec._core.factors import Factors, Rows
+
+
+@pytest.fixture
+def model():
+    rng = np.random.default_rng(0)
+    rows = Rows(rng.normal(size=(30, 4)), rng.normal(size=30))
+    return Factors(rows, Rows(rng.normal(size=(50, 4)), rng.normal(size=50)))
+
+
+def dense(model):
+    return (
+        model.rows.factors @ model.columns.factors.T
+        + model.rows.bias[:, None]
+        + model.columns.bias
+    )
+
+
+def hidden_cells(seed=1, density=0.5):
+    rng = np.random.default_rng(seed)
+    return scipy.sparse.csr_array(rng.random((30, 50)) < density)
+
+
+def test_pairs_and_blocks_are_the_product(model, monkeypatch):
+    monkeypatch.setattr(factors, "_CHUNK", 12)
+    rows, columns = np.random.default_rng(2).integers(0, 30, (2, 100))
+    np.testing.assert_allclose(model.at(rows, columns), dense(model)[rows, columns])
+    np.testing.assert_allclose(model.block(), dense(model))
+    np.testing.assert_allclose(model.block(slice(3, 5)), dense(model)[3:5])
+
+
+@pytest.mark.parametrize("n", [1, 7, 50, 80])
+@pytest.mark.parametrize("chunk", [1, 10**6])
+def test_top_is_a_full_sort_without_hidden_cells(model, n, chunk, monkeypatch):
+    monkeypatch.setattr(factors, "_CHUNK", chunk)
+    hidden = hidden_cells()
+    scores = np.where(hidden.toarray(), -np.inf, dense(model))
+    columns, listed = model.top(n, hidden)
+    assert columns.shape == listed.shape == (30, min(n, 50))
+    for row in range(30):
+        expected = np.argsort(-scores[row])[: min(n, int(np.isfinite(scores[row]).sum()))]
+        np.testing.assert_array_equal(columns[row, : len(expected)], expected)
+        np.testing.assert_allclose(listed[row, : len(expected)], scores[row, expected], rtol=1e-6)
+        assert np.isnan(listed[row, len(expected) :]).all()
+
+
+def test_ties_go_by_position_whatever_the_batch():
+    rows = Rows(np.ones((20, 3)) / 3, np.zeros(20))
+    columns = Rows(np.repeat([[0.1], [0.7], [0.1]], [40, 2, 40], axis=0) * np.ones(3), np.zeros(82))
+    every, _ = Factors(rows, columns).top(5)
+    one, _ = Factors(rows[:1], columns).top(5)
+    np.testing.assert_array_equal(one, [[40, 41, 0, 1, 2]])
+    np.testing.assert_array_equal(every, np.repeat(one, 20, axis=0))

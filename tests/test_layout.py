@@ -1,0 +1,38 @@
+"""The numerical core stands on its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import skautorec
+
+CORE_ALONE = """
+import sys, types
+sys.modules["sklearn"] = None  # importing it now raises ImportError
+package = types.ModuleType("skautorec")
+package.__path__ = [{path!r}]
+sys.modules["skautorec"] = package
+import scipy.sparse
+from skautorec._core.model import fit_autoencoder
+from skautorec._core.training import Settings
+R = scipy.sparse.random_array((20, 15), density=0.5, format="csr", rng=0)
+settings = Settings((4,), 1.0, "sigmoid", "adam", None, None, 5, 0.0, 5)
+model, decoded, history = fit_autoencoder(
+    R, R, settings, center=None, seed=0, device="cpu", on_epoch=lambda epoch, loss: None
+)
+assert len(history.losses) == 5
+assert decoded.factors.shape == (15, 4)
+"""
+
+
+def test_core_runs_without_scikit_learn():
+    path = str(Path(skautorec.__file__).parent)
+    subprocess.run([sys.executable, "-c", CORE_ALONE.format(path=path)], check=True)
+
+
+def test_estimator_is_the_only_way_from_scikit_learn_to_the_core():
+    core = Path(skautorec.__file__).parent / "_core"
+    for file in core.glob("*.py"):
+        text = file.read_text()
+        assert "sklearn" not in text, file
+        assert "user_" not in text, file

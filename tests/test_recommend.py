@@ -1,0 +1,184 @@
+"""Top-N lists: right answers where they are known, filters, batches and ids."""
+
+import copy
+import uuid
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skautorec import AutoRecRegressor, Ratings
+from skautorec.datasets import make_ratings
+
+KINDS = ["item", "user"]
+
+
+def planted(n_users=60, n_items=40, density=0.5, seed=0):
+    """Users and items of two tastes: 5 where they agree, 1 where they do not."""
+    rng = np.random.default_rng(seed)
+    tastes = np.arange(n_users) % 2, np.arange(n_items) % 2
+    R = np.where(tastes[0][:, None] == tastes[1], 5.0, 1.0)
+    R[rng.random(R.shape) > density] = np.nan
+    return R, *tastes
+
+
+def fitted(kind, X, **changed):
+    parameters = {"hidden_units": 10, "lambd": 5.0, "random_state": 0} | changed
+    return AutoRecRegressor(kind=kind, **parameters).fit(X)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def known(request):
+    """An estimator fitted to planted tastes, and the truth."""
+    R, users, items = planted()
+    return fitted(request.param, R), R, users, items
+
+
+def test_planted_tastes_are_recommended(known):
+    model, R, user_tastes, item_tastes = known
+    for user in range(20):
+        unseen = np.flatnonzero(np.isnan(R[user]) & (item_tastes == user_tastes[user]))
+        ids, scores = model.recommend(user, n=len(unseen))
+        assert set(ids) == set(unseen)
+        assert (scores > 4).all()
+        assert (np.diff(scores) <= 0).all()
+
+
+def test_a_new_user_is_recommended_the_taste_of_few_ratings(known):
+    model, _, _, item_tastes = known
+    for taste in (0, 1):
+        liked, disliked = np.flatnonzero(item_tastes == taste), np.flatnonzero(item_tastes != taste)
+        user = dict.fromkeys(liked[:4].tolist(), 5) | dict.fromkeys(disliked[:4].tolist(), 1)
+        ids, _ = model.recommend(user, n=10)
+        assert set(ids) <= set(liked[4:])
+
+
+def test_similar_items_share_the_taste(known):
+    model, _, _, item_tastes = known
+    ids, similarities = model.similar_items(6, n=5)
+    assert 6 not in ids
+    assert (item_tastes[ids] == item_tastes[6]).all()
+    assert (similarities <= 1 + 1e-6).all() and (np.diff(similarities) <= 0).all()
+    assert len(model.similar_items(6, n=100)[0]) == 39
+
+
+def test_scores_are_predictions_before_clipping(known):
+    model, R, _, _ = known
+    ids, scores = model.recommend(3, n=40, exclude_seen=False)
+    assert sorted(ids) == list(range(40))
+    expected = model.user_factors_[3] @ model.item_factors_.T
+    expected += model.user_bias_[3] + model.item_bias_
+    np.testing.assert_allclose(scores, expected[ids], rtol=1e-6)
+    np.testing.assert_allclose(np.clip(scores, 1, 5), model.predict(R)[3, ids], rtol=1e-5)
+
+
+def test_filters(known):
+    model, R, _, _ = known
+    seen = np.flatnonzero(~np.isnan(R[5]))
+    everything = model.recommend(5, n=40, exclude_seen=False)[0]
+    unseen = model.recommend(5, n=40)[0]
+    np.testing.assert_array_equal(unseen, [i for i in everything if i not in seen])
+    some = model.recommend(5, n=40, candidates=[3, 1, 4, 15, 9], exclude=[4])[0]
+    np.testing.assert_array_equal(some, [i for i in unseen if i in (3, 1, 15, 9)])
+    assert len(model.recommend(5, candidates=[])[0]) == 0
+    assert len(model.recommend(5, candidates=seen)[0]) == 0
+    np.testing.assert_array_equal(model.recommend(5, n=3)[0], unseen[:3])
+
+
+@pytest.mark.parametrize("n", [3, 30, 60])
+def test_a_batch_equals_the_single_calls(known, n):
+    model, R, _, _ = known
+    for batch in ([7, 2, 7, 31], np.array([7, 2, 7, 31]), pd.Index([7, 2, 7, 31])):
+        ids, scores = model.recommend(batch, n=n)
+        assert ids.shape == scores.shape == (4, n)
+        for row, user in enumerate([7, 2, 7, 31]):
+            one_ids, one_scores = model.recommend(user, n=n)
+            np.testing.assert_array_equal(ids[row, : len(one_ids)], one_ids)
+            np.testing.assert_array_equal(scores[row, : len(one_ids)], one_scores)
+            assert np.isnan(scores[row, len(one_ids) :]).all()
+    assert model.recommend([], n=n)[0].shape == (0, n)
+    sparse = Ratings.from_matrix(R[:4]).to_matrix()
+    mappings = [{i: r for i, r in enumerate(row) if not np.isnan(r)} for row in R[:4]]
+    frame = pd.DataFrame(R[:4])
+    lists = [model.recommend(users, n=n) for users in (sparse, sparse.todok(), mappings, frame)]
+    for ids, scores in lists:
+        np.testing.assert_array_equal(ids, lists[0][0])
+        np.testing.assert_array_equal(scores, lists[0][1])
+    np.testing.assert_array_equal(model.recommend([0, 1, 2, 3], n=n)[0], lists[0][0])
+
+
+def test_a_generous_users_list_is_in_order(known):
+    model = copy.deepcopy(known[0])
+    expected, scores = model.recommend(3, n=20)
+    model.user_bias_[3] += 10  # now every prediction exceeds the maximum of 5
+    assert model.predict(Ratings([3] * 20, expected, [1.0] * 20)).tolist() == [5.0] * 20
+    ids, generous = model.recommend(3, n=20)
+    np.testing.assert_array_equal(ids, expected)
+    np.testing.assert_allclose(generous, scores + 10, rtol=1e-6)
+
+
+IDS = {
+    "str": lambda i: f"film {i}",
+    "int": lambda i: 1000 - i,
+    "numpy int": lambda i: np.int64(1000 - i),
+    "tuple": lambda i: ("film", i),
+    "uuid": lambda i: uuid.UUID(int=i),
+    "bytes": lambda i: b"%d" % i,
+    "datetime": lambda i: np.datetime64("2020-01-01") + i,
+    "mixed": lambda i: i if i % 2 else str(i),
+}
+
+
+@pytest.mark.parametrize("make", IDS)
+def test_ids_come_back_as_given(make, tmp_path):
+    R, _, _ = planted()
+    ids = [IDS[make](i) for i in range(60)]
+    users, items = np.nonzero(~np.isnan(R))
+    frame = pd.DataFrame(
+        {
+            "u": pd.Series([ids[u] for u in users], dtype=object),
+            "i": pd.Series([ids[i] for i in items], dtype=object),
+            "r": R[users, items],
+        }
+    )
+    ratings = Ratings.from_frame(frame, user="u", item="i", rating="r")
+    model = fitted("item", ratings)
+    expected = model.recommend(ids[4], n=5)[0]
+    assert [i in ids for i in expected] == [True] * 5
+    model.save(tmp_path / "model")
+    loaded = AutoRecRegressor.load(tmp_path / "model").recommend(ids[4], n=5)[0]
+    assert [(type(a), a) for a in loaded] == [(type(a), a) for a in expected]
+    mapping = {ids[i]: 5.0 for i in (0, 2, 4)} | {ids[i]: 1.0 for i in (1, 3)}
+    assert len(model.recommend(mapping)[0]) == 10
+    assert len(model.recommend([ids[1], ids[2]])[0]) == 2
+
+
+def test_train_and_test_tables_read_apart_agree_with_one_vocabulary():
+    whole = make_ratings(60, 40, 1200, random_state=0)
+    frame = pd.DataFrame(
+        {"u": [f"u{u}" for u in whole.users], "i": whole.items + 7, "r": whole.values}
+    )
+    names = {"user": "u", "item": "i", "rating": "r"}
+    frame = frame.sample(frac=1, random_state=0, ignore_index=True)
+    train, test = frame.iloc[300:], frame.iloc[:300].sample(frac=1, random_state=1)
+    together = Ratings.from_frame(frame, **names)
+    model = fitted("item", together[300:])
+    expected = pd.Series(model.predict(together[:300]), frame.index[:300])
+    apart = fitted("item", Ratings.from_frame(train, **names))
+    predicted = apart.predict(Ratings.from_frame(test, **names))
+    known = test.i.isin(train.i) & test.u.isin(train.u)
+    assert known.mean() > 0.9
+    np.testing.assert_allclose(predicted[known], expected[test.index][known], atol=1e-6)
+    assert np.isfinite(predicted).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_fit_with_y_the_columns_of_y_are_ranked(kind):
+    R, _, _ = planted()
+    X, y = R[:, :30], pd.DataFrame(R[:, 30:], columns=[f"book {i}" for i in range(10)])
+    model = AutoRecRegressor(10, lambd=5.0, kind=kind, random_state=0).fit(X, y)
+    ids, scores = model.recommend(4, n=3)
+    assert set(ids) <= {f"book {i}" for i in range(0, 10, 2)}
+    assert np.isnan(y.loc[4, ids].to_numpy(float)).all()  # y's rated columns are left out
+    new, _ = model.recommend({0: 5, 1: 1, 2: 5, 3: 1}, n=5)
+    assert set(new) == {f"book {i}" for i in range(0, 10, 2)}

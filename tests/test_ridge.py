@@ -1,0 +1,102 @@
+"""Decoded rows in closed form against their definition."""
+
+import numpy as np
+import pytest
+import torch
+
+from skautorec._core import ridge
+from skautorec._core.ridge import Prior, bias_penalty, solve_rows
+
+
+def problem(n_rows=40, n_encoded=60, k=8, seed=0):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(0, 30, n_rows)
+    lengths[:3] = 0, 1, 60
+    indices = np.concatenate([rng.permutation(n_encoded)[:n] for n in lengths])
+    indptr = np.concatenate(([0], np.cumsum(lengths)))
+    codes = rng.normal(size=(n_encoded, k))
+    values = rng.normal(3, 1, len(indices))
+    return tuple(torch.tensor(a) for a in (indptr, indices, values, codes))
+
+
+def prior_of(k, penalty, beta, zero=False, seed=1):
+    w0 = np.zeros(k) if zero else np.random.default_rng(seed).normal(size=k)
+    return Prior(torch.tensor(w0), 0.0 if zero else 2.5, penalty, beta)
+
+
+@pytest.mark.parametrize("k", [4, 8, 25])
+@pytest.mark.parametrize("beta", [0.0, 3.0])
+def test_normal_equations_hold(k, beta):
+    indptr, indices, values, codes = problem(k=k)
+    prior = prior_of(k, 2.0, beta)
+    weights, biases = solve_rows(indptr, indices, values, codes, prior)
+    for row in range(len(indptr) - 1):
+        cells = slice(indptr[row], indptr[row + 1])
+        z, r = codes[indices[cells]], values[cells]
+        w, b = weights[row], biases[row]
+        e = r - z @ w - b
+        assert (prior.penalty * (w - prior.weight) - z.T @ e).abs().max() < 1e-6
+        assert abs(float(beta * (b - prior.bias) - e.sum())) < 1e-6
+
+
+@pytest.mark.parametrize("k", [4, 25])
+def test_without_priors_a_row_minimises_equation_2(k):
+    lambd = 3.0
+    indptr, indices, values, codes = problem(k=k)
+    weights, biases = solve_rows(indptr, indices, values, codes, prior_of(k, lambd / 2, 0.0, True))
+
+    def objective(row, w, b):
+        cells = slice(indptr[row], indptr[row + 1])
+        e = values[cells] - codes[indices[cells]] @ w - b
+        return float((e**2).sum() + lambd / 2 * (w**2).sum())
+
+    rng = torch.Generator().manual_seed(0)
+    for row in range(1, len(indptr) - 1):
+        best = objective(row, weights[row], biases[row])
+        for size in (1e-3, 1e-1):
+            step = size * torch.randn(k + 1, generator=rng, dtype=torch.float64)
+            assert objective(row, weights[row] + step[:k], biases[row] + step[k]) >= best
+
+
+def test_a_row_without_cells_gets_the_prior():
+    indptr, indices, values, codes = problem()
+    prior = prior_of(8, 2.0, 3.0)
+    weights, biases = solve_rows(indptr, indices, values, codes, prior)
+    assert torch.equal(weights[0], prior.weight)
+    assert biases[0] == prior.bias
+
+
+def test_strong_penalties_give_the_prior_and_weak_ones_interpolate():
+    indptr, indices, values, codes = problem(k=25)
+    weights, biases = solve_rows(indptr, indices, values, codes, prior_of(25, 1e12, 1e12))
+    torch.testing.assert_close(weights[5], prior_of(25, 1, 1).weight)
+    assert float(biases[5]) == pytest.approx(2.5)
+    weights, biases = solve_rows(indptr, indices, values, codes, prior_of(25, 1e-9, 0.0))
+    cells = slice(indptr[1], indptr[2])
+    torch.testing.assert_close(codes[indices[cells]] @ weights[1] + biases[1], values[cells])
+
+
+def test_batching_changes_nothing(monkeypatch):
+    arguments = problem()
+    prior = prior_of(8, 2.0, 3.0)
+    together = solve_rows(*arguments, prior)
+    monkeypatch.setattr(ridge, "_CHUNK", 1)
+    alone = solve_rows(*arguments, prior)
+    for a, b in zip(together, alone, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(("bias_sd", "noise_sd"), [(0.5, 1.0), (1.0, 0.5)])
+def test_bias_penalty_recovers_the_variance_ratio(bias_sd, noise_sd):
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(0, 40, 3000)
+    biases = rng.normal(0, bias_sd, 3000)
+    residuals = np.repeat(biases, lengths) + rng.normal(0, noise_sd, lengths.sum())
+    indptr = np.concatenate(([0], np.cumsum(lengths)))
+    estimate = bias_penalty(residuals, indptr)
+    assert estimate == pytest.approx(noise_sd**2 / bias_sd**2, rel=0.1)
+
+
+def test_bias_penalty_of_rows_that_do_not_differ_is_at_its_bound():
+    residuals = np.tile([1.0, -1.0], 50)
+    assert bias_penalty(residuals, np.arange(0, 101, 2)) == 20.0
