@@ -20,7 +20,8 @@ from sklearn.utils.validation import check_is_fitted
 from . import _persistence
 from ._core.factors import Factors, Rows
 from ._core.model import Autoencoder, fit_autoencoder
-from ._core.network import ACTIVATIONS, DenseAutoRec
+from ._core.module import DenseAutoRec
+from ._core.network import ACTIVATIONS
 from ._core.training import SOLVERS, History, Settings
 from ._inputs import (
     hide_ratings,
@@ -59,7 +60,7 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
     ----------
     hidden_units : int or sequence of int, default=500
         Units of the hidden layer; several numbers make a deep encoder, the last holds the codes.
-    lambd : float, default=150.0
+    lambd : float, default=100.0
         Strength of the L2 penalty, in the units of the paper's objective on five-star ratings
         (other ranges are mapped to five stars first, so it means the same for all), whatever the
         batch size. Useful values are about 20 to 400; more ratings per user want more.
@@ -76,7 +77,7 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         over ``max_iter`` epochs along half a cosine.
     batch_size : int, default=None
         Encoded rows per step; None uses all at once, which on the CPU is fastest.
-    max_iter : int, default=80
+    max_iter : int, default=100
         Most epochs.
     tol : float, default=1e-4
         Training ends before ``max_iter`` when over ``n_iter_no_change`` epochs the objective moved
@@ -175,13 +176,13 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         self,
         hidden_units: Any = 500,
         *,
-        lambd: float = 150.0,
+        lambd: float = 100.0,
         kind: str = "item",
         activation: str = "sigmoid",
         solver: str = "adam",
         learning_rate: float | None = None,
         batch_size: int | None = None,
-        max_iter: int = 80,
+        max_iter: int = 100,
         tol: float = 1e-4,
         n_iter_no_change: int = 10,
         rating_range: Any = None,
@@ -284,7 +285,7 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             inputs,
             outputs,
             self._settings(),
-            center=None if self.kind == "item" else float(inputs.data.mean()),
+            style="ratings" if self.kind == "item" else "residuals",
             seed=check_random_state(self.random_state).randint(np.iinfo(np.int32).max),
             device=_device(self.device),
             on_epoch=_reporter(self.verbose, self.max_iter),
@@ -310,11 +311,10 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
 
     def _store(self, model: Autoencoder, decoded: Rows, history: History) -> None:
         """Turn codes and decoded rows into users and items, in rating units."""
-        encoded = Rows.without_bias(model.codes)
         if self.kind == "item":
-            users, items = decoded, encoded[-len(self._target_items) :]
+            users, items = decoded, model.encoded[-len(self._target_items) :]
         else:
-            users, items = encoded, decoded
+            users, items = model.encoded, decoded
         users, items = self._target_scale.users(users), self._target_scale.items(items)
         self._model = model
         self.user_factors_, self.user_bias_ = users.factors, users.bias
@@ -449,12 +449,12 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if self.kind == "user":
-            decoder = self._item_rows()
+            decoder, slope = self._item_rows(), self._target_scale.slope
         elif self._has_targets:
             raise ValueError("to_module needs kind='user' after fit(X, y), or a fit without y.")
         else:
-            decoder = self._scale.decoded(self._user_rows())
-        return self._model.to_module(decoder, *self.rating_range_)
+            decoder, slope = self._scale.decoded(self._user_rows()), self._scale.slope[:1]
+        return self._model.to_module(decoder, slope, *self.rating_range_)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file that loads without pickle.
@@ -479,7 +479,11 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         if isinstance(self.random_state, np.random.RandomState):
             params["random_state"] = None
         derived = {"user_ids_", "item_ids_"}
-        fitted = {name: value for name, value in vars(self).items() if name not in derived.union(params)}
+        fitted = {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in derived.union(params)
+        }
         _persistence.write(path, {"params": params, "fitted": fitted})
 
     @classmethod
@@ -505,7 +509,7 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         """
         state = _persistence.read(path)
         estimator = cls(**state["params"])
-        vars(estimator).update(state["fitted"])
+        estimator.__dict__.update(state["fitted"])
         estimator._share_ids()
         return estimator
 
@@ -518,9 +522,8 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
     def _fold_in(self, context: scipy.sparse.csr_array) -> Rows:
         """Rows of users, known or new, from their ratings."""
         stars = self._scale.to_stars(context)
-        if self.kind == "item":
-            return self._target_scale.users(self._model.decode(stars))
-        return self._target_scale.users(Rows.without_bias(self._model.encode(stars)))
+        fold_in = self._model.decode if self.kind == "item" else self._model.encode
+        return self._target_scale.users(fold_in(stars))
 
     def _user_rows(self) -> Rows:
         return Rows(self.user_factors_, self.user_bias_)
@@ -540,7 +543,7 @@ def _layer_widths(hidden_units: Any) -> tuple[int, ...]:
     if isinstance(hidden_units, Integral):
         return (int(hidden_units),)
     widths = tuple(hidden_units)
-    if not widths or not all(isinstance(width, Integral) and width > 0 for width in widths):
+    if not widths or not all(isinstance(width, int | np.integer) and width > 0 for width in widths):
         raise ValueError(
             f"hidden_units is {hidden_units!r}; give the width of the hidden layer as a positive "
             "integer, or a sequence of them."

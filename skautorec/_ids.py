@@ -1,7 +1,8 @@
 """Vocabularies of user and item ids of any hashable type.
 
-Ids connect objects that were built apart, so ids of different types stay different: ``1``, ``True``,
-``1.0`` and ``"1"`` are four ids. Python's own hash calls the first three equal; `_key` does not.
+Ids connect objects that were built apart, so ids of different types stay different: ``1``,
+``True``, ``1.0`` and ``"1"`` are four ids. Python's own hash calls the first three equal; `_key`
+does not.
 """
 
 from __future__ import annotations
@@ -332,7 +333,7 @@ def _key(id: Any) -> Any:
 
 
 def _is_nan(id: Any) -> bool:
-    return bool(id != id)  # noqa: PLR0124
+    return bool(id != id)
 
 
 def _is_duration(id: Any) -> bool:

@@ -18,8 +18,8 @@ def observed_csr(R: Any) -> scipy.sparse.csr_array:
     Parameters
     ----------
     R : sparse array or matrix of shape (n_rows, n_columns)
-        Of any format. Every stored cell is observed, an explicit zero too; only DIA and BSR pad with
-        zeros, so their zeros are dropped.
+        Of any format. Every stored cell is observed, an explicit zero too; only DIA and BSR pad
+        with zeros, so their zeros are dropped.
 
     Returns
     -------
@@ -29,7 +29,8 @@ def observed_csr(R: Any) -> scipy.sparse.csr_array:
     Raises
     ------
     ValueError
-        A cell is stored more than once, a value is NaN or infinite, or ``R`` is not two-dimensional.
+        A cell is stored more than once, a value is NaN or infinite, or ``R`` is not
+        two-dimensional.
     TypeError
         ``R`` is not sparse, or its values are not real numbers.
     """

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from ._core.encoding import Encoding
 from ._core.factors import Rows
 from ._core.model import Autoencoder
 from ._ids import Ids
@@ -26,7 +27,7 @@ __all__ = ["read", "write"]
 
 FORMAT = "skautorec"
 VERSION = 1
-_DATACLASSES = {cls.__name__: cls for cls in (Autoencoder, Rows, Scale)}
+_DATACLASSES = {cls.__name__: cls for cls in (Autoencoder, Encoding, Rows, Scale)}
 
 
 def write(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
@@ -34,12 +35,15 @@ def write(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
     arrays: dict[str, np.ndarray] = {}
     header = {"format": FORMAT, "version": VERSION, "state": _pack(state, arrays)}
     text = json.dumps(header)
-    digest = _digest(text, arrays)
+    entries: dict[str, Any] = arrays | {
+        "header": np.array(text),
+        "digest": np.array(_digest(text, arrays)),
+    }
     path = Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, header=np.array(text), digest=np.array(digest), **arrays)
+            np.savez(file, **entries)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -578,7 +578,7 @@ def _merge(
     timestamps: np.ndarray | None,
     duplicates: Duplicates,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One rating of each pair, in table order: its position, that of its latest timestamp, its value.
+    """Keep one rating of each pair: its position, that of its latest timestamp, its value.
 
     A mean takes the position of the pair's first rating.
     """

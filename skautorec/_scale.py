@@ -48,7 +48,8 @@ class Scale:
         np.clip(ratings, self.low[columns], self.high[columns], out=ratings)
 
     @property
-    def _slope(self) -> np.ndarray:
+    def slope(self) -> np.ndarray:
+        """Rating units per star, of each column."""
         return (self.high - self.low) / 4
 
     @property
@@ -60,7 +61,7 @@ class Scale:
 
         In a column whose lowest and highest rating are equal every rating is 3 stars.
         """
-        slope = self._slope[ratings.indices]
+        slope = self.slope[ratings.indices]
         offset = ratings.data - self.low[ratings.indices]
         stars = np.full(len(offset), 3.0)
         np.divide(offset, slope, out=stars, where=slope > 0)
@@ -72,7 +73,7 @@ class Scale:
     def users(self, stars: Rows) -> Rows:
         """Turn user rows that score in stars into rows that score in rating units."""
         if self._is_shared:
-            return Rows(stars.factors, stars.bias * self._slope[0])
+            return Rows(stars.factors, stars.bias * self.slope[0])
         return Rows(np.column_stack((stars.factors, stars.bias)), np.zeros(len(stars)))
 
     def items(self, stars: Rows) -> Rows:
@@ -83,10 +84,10 @@ class Scale:
         factors = stars.factors
         if not self._is_shared:
             factors = np.column_stack((factors, np.ones(len(stars))))
-        bias = self.low + self._slope * (stars.bias - 1)
-        return Rows(factors * self._slope[:, None], bias)
+        bias = self.low + self.slope * (stars.bias - 1)
+        return Rows(factors * self.slope[:, None], bias)
 
     def decoded(self, users: Rows) -> Rows:
         """Make user rows of `users`, in a shared range, score codes in rating units."""
-        slope = self._slope[0]
+        slope = self.slope[0]
         return Rows(users.factors * slope, users.bias + self.low[0] - slope)

@@ -154,7 +154,11 @@ CASES = {
         TypeError,
         "frame",
     ),
-    "duplicate pair": (lambda: Ratings([0, 0], [1, 1], [3.0, 4.0]), ValueError, 'duplicates="mean"'),
+    "duplicate pair": (
+        lambda: Ratings([0, 0], [1, 1], [3.0, 4.0]),
+        ValueError,
+        'duplicates="mean"',
+    ),
     "lengths": (lambda: Ratings([0, 1], [1], [3.0, 4.0]), ValueError, "2"),
     "negative code": (lambda: Ratings([-1, 1], [0, 1], [3.0, 4.0]), ValueError, "-1"),
     "code beyond the ids": (

@@ -17,9 +17,7 @@ def model():
 
 def dense(model):
     return (
-        model.rows.factors @ model.columns.factors.T
-        + model.rows.bias[:, None]
-        + model.columns.bias
+        model.rows.factors @ model.columns.factors.T + model.rows.bias[:, None] + model.columns.bias
     )
 
 

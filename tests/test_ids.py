@@ -19,7 +19,7 @@ UUIDS = [uuid.UUID(int=n) for n in (3, 1, 2)]
 Pair = namedtuple("Pair", "a b")
 
 
-class Color(str, enum.Enum):
+class Color(enum.StrEnum):
     RED = "red"
 
 
@@ -205,7 +205,7 @@ def test_factorize(ids, vocabulary):
 
 
 @pytest.mark.parametrize(
-    "missing", [None, np.nan, float("nan"), np.float32("nan"), np.datetime64("NaT")]
+    "missing", [None, np.nan, float("nan"), np.float32("nan"), np.datetime64("NaT", "ns")]
 )
 def test_missing_ids_are_refused(missing):
     with pytest.raises(ValueError, match=r"column 'u'.*position 2"):
@@ -335,7 +335,8 @@ def test_skops(ids):
         np.array(["ä", "b\ud800"]),
         np.array(["2020-01-01", "1969-01-01"], dtype="M8[10s]"),
         [
-            1, True, "1", b"1\xff", 2**70, "\ud800", "a\0", UUIDS[0], (1, (True, "1", b"1", UUIDS[1])),
+            1, True, "1", b"1\xff", 2**70, "\ud800", "a\0", UUIDS[0],
+            (1, (True, "1", b"1", UUIDS[1])),
             np.int64(7), np.uint64(2**64 - 1), np.bool_(False), np.str_("s"), np.bytes_(b"s"),
             np.datetime64("2020-01-01", "ns"), (np.datetime64(5, "W"), np.int8(3)), (),
         ],

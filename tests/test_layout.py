@@ -15,10 +15,10 @@ sys.modules["skautorec"] = package
 import scipy.sparse
 from skautorec._core.model import fit_autoencoder
 from skautorec._core.training import Settings
-R = scipy.sparse.random_array((20, 15), density=0.5, format="csr", rng=0)
+R = scipy.sparse.random_array((20, 15), density=0.5, format="csr", random_state=0)
 settings = Settings((4,), 1.0, "sigmoid", "adam", None, None, 5, 0.0, 5)
 model, decoded, history = fit_autoencoder(
-    R, R, settings, center=None, seed=0, device="cpu", on_epoch=lambda epoch, loss: None
+    R, R, settings, style="ratings", seed=0, device="cpu", on_epoch=lambda epoch, loss: None
 )
 assert len(history.losses) == 5
 assert decoded.factors.shape == (15, 4)

@@ -92,9 +92,7 @@ def test_objective_and_gradient_match_the_reference(lambd):
 def test_finite_differences(activation, hidden_units):
     batch = to_batch(random_ratings())
     ones = torch.ones_like(batch.values)
-    batch = Batch(
-        SparseRows(batch.targets, (batch.values - 3, ones)), batch.targets, batch.values
-    )
+    batch = Batch(SparseRows(batch.targets, (batch.values - 3, ones)), batch.targets, batch.values)
     network = AutoRec(7, 7, hidden_units, activation, n_channels=2).double()
     initialise(network, batch, torch.Generator().manual_seed(1))
     objective(network, batch, 2.0).backward()
@@ -120,9 +118,7 @@ def test_both_products_pass_gradcheck():
     for tensor in (left, right, bias):
         tensor.requires_grad_()
     assert torch.autograd.gradcheck(lambda v: times_dense(pattern, values, v), (right,))
-    assert torch.autograd.gradcheck(
-        lambda *args: at_observed(pattern, *args), (left, right, bias)
-    )
+    assert torch.autograd.gradcheck(lambda *args: at_observed(pattern, *args), (left, right, bias))
 
 
 def test_lambd_changes_the_fit_and_shrinks_both_norms():
@@ -166,7 +162,11 @@ def test_batch_size_does_not_move_the_optimum():
         train(network, batch, chosen, torch.Generator().manual_seed(0))
         return float(objective(network, batch, 30.0).detach())
 
-    full, in_three_batches, penalised_three_times = reached(30, None), reached(30, 10), reached(90, None)
+    full, in_three_batches, penalised_three_times = (
+        reached(30, None),
+        reached(30, 10),
+        reached(90, None),
+    )
     assert in_three_batches - full < 0.3 * (penalised_three_times - full)
 
 

@@ -124,7 +124,7 @@ IDS = {
     "tuple": lambda i: ("film", i),
     "uuid": lambda i: uuid.UUID(int=i),
     "bytes": lambda i: b"%d" % i,
-    "datetime": lambda i: np.datetime64("2020-01-01") + i,
+    "datetime": lambda i: np.datetime64("2020-01-01") + np.timedelta64(i, "D"),
     "mixed": lambda i: i if i % 2 else str(i),
 }
 

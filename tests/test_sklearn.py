@@ -134,7 +134,9 @@ def test_meta_estimators(ratings, small):
     stacked = StackingRegressor(pair, LinearRegression(), cv=3).fit(ratings, y)
     assert stacked.predict(ratings).shape == (len(ratings),)
     scaled = TransformedTargetRegressor(small, transformer=StandardScaler()).fit(ratings, y)
-    np.testing.assert_allclose(scaled.predict(ratings), small.fit(ratings).predict(ratings), atol=1e-3)
+    np.testing.assert_allclose(
+        scaled.predict(ratings), small.fit(ratings).predict(ratings), atol=1e-3
+    )
 
 
 def test_pipelines(ratings, small):

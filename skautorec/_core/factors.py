@@ -31,11 +31,6 @@ class Rows:
     def __getitem__(self, key: slice | np.ndarray) -> Rows:
         return Rows(self.factors[key], self.bias[key])
 
-    @classmethod
-    def without_bias(cls, factors: np.ndarray) -> Rows:
-        """Rows whose bias is zero."""
-        return cls(factors, np.zeros(len(factors)))
-
     def append(self, other: Rows) -> Rows:
         """These rows, then the other's."""
         return Rows(np.vstack((self.factors, other.factors)), np.append(self.bias, other.bias))

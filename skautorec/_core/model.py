@@ -8,23 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 import torch
 from torch import Tensor
 
+from .encoding import Encoding, pattern_of
 from .factors import Rows
-from .network import AutoRec, DenseAutoRec, SparseRows
+from .module import DenseAutoRec
+from .network import AutoRec, SparseRows
 from .ridge import Prior, bias_penalty, solve_rows
-from .sparse import Pattern
 from .training import Batch, History, Settings, initialise, train
 
 __all__ = ["Autoencoder", "fit_autoencoder"]
 
 # Ridge penalty of the serving decoder over the lambd / 2 that training used. The decoder is
 # re-fitted to codes that have already seen the same ratings, so it needs more; chosen on validation
-# ratings by benchmarks/accuracy.py.
+# ratings, see benchmarks/defaults.py.
 RIDGE_FACTOR = 1.5
 
 
@@ -37,12 +39,11 @@ class Autoencoder:
     weights, biases : list of ndarray of float32
         Encoder layers, ``(fan_in, fan_out)`` and ``(fan_out,)``.
     activation : str
-    center : float or None
-        With None the input is the ratings; else it has two channels, ratings minus ``center`` and
-        ones.
-    codes : ndarray of shape (n_encoded, k)
-        Codes of the training rows minus ``mean_code``; zero for rows without ratings, whose own
-        code would be arbitrary.
+    encoding : Encoding
+        How rows become inputs.
+    encoded : Rows
+        Codes of the training rows minus ``mean_code``, and the rows' biases; the code is zero for
+        rows without ratings, whose own would be arbitrary.
     mean_code : ndarray of shape (k,)
         Mean code, weighted by ratings.
     prior_weight, prior_bias, penalty, bias_penalty
@@ -52,55 +53,57 @@ class Autoencoder:
     weights: list[np.ndarray]
     biases: list[np.ndarray]
     activation: str
-    center: float | None
-    codes: np.ndarray
+    encoding: Encoding
+    encoded: Rows
     mean_code: np.ndarray
     prior_weight: np.ndarray
     prior_bias: float
     penalty: float
     bias_penalty: float
 
-    def encode(self, ratings: scipy.sparse.csr_array) -> np.ndarray:
-        """Codes of encoded rows, minus the mean code: shape (n_rows, k)."""
-        codes = _encode(self._network(), ratings, self.center)
-        return _centred(codes, np.diff(ratings.indptr), self.mean_code)
+    def encode(self, ratings: scipy.sparse.csr_array) -> Rows:
+        """Encode rows: their codes, minus the mean code, and their biases."""
+        codes = _encode(self._network(), self.encoding.inputs(ratings, dtype=torch.float64))
+        codes = _centred(codes, np.diff(ratings.indptr), self.mean_code)
+        return Rows(codes, self.encoding.biases(ratings))
 
     def decode(self, ratings: scipy.sparse.csr_array) -> Rows:
         """Solve decoded rows from their ratings of the first ``ratings.shape[1]`` encoded rows."""
         prior = Prior(
             torch.tensor(self.prior_weight), self.prior_bias, self.penalty, self.bias_penalty
         )
-        weights, biases = solve_rows(*_tensors(ratings), torch.tensor(self.codes), prior)
+        indptr, indices = (
+            torch.tensor(array, dtype=torch.int64) for array in (ratings.indptr, ratings.indices)
+        )
+        values = torch.tensor(ratings.data - self.encoded.bias[ratings.indices])
+        codes = torch.tensor(self.encoded.factors)
+        weights, biases = solve_rows(indptr, indices, values, codes, prior)
         return Rows(weights.numpy(), biases.numpy())
-
-    @property
-    def n_units(self) -> int:
-        """Length of a code."""
-        return len(self.mean_code)
 
     @property
     def mean_row(self) -> Rows:
         """One encoded row without ratings."""
-        return Rows.without_bias(np.zeros((1, self.n_units)))
+        return Rows(np.zeros((1, len(self.mean_code))), np.zeros(1))
 
     @property
     def prior_row(self) -> Rows:
         """One decoded row without ratings."""
         return Rows(self.prior_weight[None], np.array([self.prior_bias]))
 
-    def to_module(self, decoder: Rows, low: float, high: float) -> DenseAutoRec:
-        """Dense module that maps ratings from ``low`` to ``high`` through ``decoder``."""
+    def to_module(self, decoder: Rows, slope: np.ndarray, low: float, high: float) -> DenseAutoRec:
+        """Dense module; see `DenseAutoRec` for the decoder and the range of its input."""
         biases = decoder.bias - decoder.factors @ self.mean_code
-        return DenseAutoRec(self._network(), decoder.factors, biases, self.center, low, high)
+        return DenseAutoRec(
+            self._network(), self.encoding, Rows(decoder.factors, biases), slope, low, high
+        )
 
     def _network(self) -> AutoRec:
-        channels = 1 if self.center is None else 2
         network = AutoRec(
-            self.weights[0].shape[0] // channels,
+            len(self.encoding.reference),
             0,
             [len(bias) for bias in self.biases],
             self.activation,
-            channels,
+            self.encoding.n_channels,
         ).double()
         with torch.no_grad():
             for parameter, array in zip(network.weights, self.weights, strict=True):
@@ -115,7 +118,7 @@ def fit_autoencoder(
     targets: scipy.sparse.csr_array,
     settings: Settings,
     *,
-    center: float | None,
+    style: str,
     seed: int,
     device: str,
     on_epoch: Callable[[int, float], None],
@@ -127,8 +130,8 @@ def fit_autoencoder(
     inputs, targets : csr_array of shape (n_encoded, n_inputs) and (n_encoded, n_decoded)
         Stored cells are observed. May be the same object.
     settings : Settings
-    center : float or None
-        See `Autoencoder`.
+    style : {"ratings", "residuals"}
+        See `Encoding`.
     seed : int
     device : str
     on_epoch : callable
@@ -142,84 +145,67 @@ def fit_autoencoder(
     history : History
     """
     generator = torch.Generator().manual_seed(seed)
-    rows = _sparse_rows(inputs, center, device)
-    same = inputs is targets
-    pattern = rows.pattern if same else _pattern(targets, device)
-    batch = Batch(rows, pattern, torch.tensor(targets.data, dtype=torch.float32, device=device))
+    encoding = Encoding.of(inputs, style)
+    biases = encoding.biases(inputs)
+    rows = encoding.inputs(inputs, device)
+    pattern = rows.pattern if inputs is targets else pattern_of(targets, device)
+    values = targets.data - np.repeat(biases, np.diff(targets.indptr))
+    batch = Batch(rows, pattern, torch.tensor(values, dtype=torch.float32, device=device))
     network = AutoRec(
         inputs.shape[1],
         targets.shape[1],
         settings.hidden_units,
         settings.activation,
-        len(rows.channels),
+        encoding.n_channels,
     ).to(device)
     initialise(network, batch, generator)
     history = train(network, batch, settings, generator, on_epoch)
+    # In float64 from here on, so that a row's answer does not depend on the rows beside it.
+    network = network.cpu().double()
+    codes = _encode(network, encoding.inputs(inputs, dtype=torch.float64))
+    counts = np.diff(inputs.indptr)
+    mean_code = counts @ codes / counts.sum()
+    encoded = Rows(_centred(codes, counts, mean_code), biases)
     decoded = targets.T.tocsr()
-    model = _summarise(network.cpu().double(), inputs, decoded, settings, center)
+    prior = _prior(network, encoded, mean_code, decoded, settings.lambd)
+    model = Autoencoder(
+        weights=[_numpy(parameter) for parameter in network.weights],
+        biases=[_numpy(parameter) for parameter in network.biases],
+        activation=settings.activation,
+        encoding=encoding,
+        encoded=encoded,
+        mean_code=mean_code,
+        **prior,
+    )
     return model, model.decode(decoded), history
 
 
-def _summarise(
+def _prior(
     network: AutoRec,
-    inputs: scipy.sparse.csr_array,
+    encoded: Rows,
+    mean_code: np.ndarray,
     decoded: scipy.sparse.csr_array,
-    settings: Settings,
-    center: float | None,
-) -> Autoencoder:
-    """Centre the codes and read the ridge prior off the trained decoder."""
-    codes = _encode(network, inputs, center)
-    counts = np.diff(inputs.indptr)
-    mean_code = counts @ codes / counts.sum()
-    codes = _centred(codes, counts, mean_code)
+    lambd: float,
+) -> dict[str, Any]:
+    """Read the ridge prior off the trained decoder."""
     weight = network.decoder_weight.detach().numpy()
     bias = network.decoder_bias.detach().numpy() + weight @ mean_code
     rated = np.diff(decoded.indptr) > 0
     prior_weight, prior_bias = weight[rated].mean(axis=0), float(bias[rated].mean())
-    residuals = decoded.data - (codes @ prior_weight)[decoded.indices] - prior_bias
-    return Autoencoder(
-        weights=[_numpy(parameter) for parameter in network.weights],
-        biases=[_numpy(parameter) for parameter in network.biases],
-        activation=settings.activation,
-        center=center,
-        codes=codes,
-        mean_code=mean_code,
-        prior_weight=prior_weight,
-        prior_bias=prior_bias,
-        penalty=RIDGE_FACTOR * settings.lambd / 2,
-        bias_penalty=bias_penalty(residuals, decoded.indptr),
-    )
-
-
-def _sparse_rows(
-    ratings: scipy.sparse.csr_array,
-    center: float | None,
-    device: str,
-    dtype: torch.dtype = torch.float32,
-) -> SparseRows:
-    values = torch.tensor(ratings.data, dtype=dtype, device=device)
-    channels = (values,) if center is None else (values - center, torch.ones_like(values))
-    return SparseRows(_pattern(ratings, device), channels)
-
-
-def _pattern(ratings: scipy.sparse.csr_array, device: str) -> Pattern:
-    return Pattern.from_csr(ratings.indptr, ratings.indices, ratings.shape, device)
-
-
-def _tensors(ratings: scipy.sparse.csr_array) -> tuple[Tensor, Tensor, Tensor]:
-    return (
-        torch.tensor(ratings.indptr, dtype=torch.int64),
-        torch.tensor(ratings.indices, dtype=torch.int64),
-        torch.tensor(ratings.data, dtype=torch.float64),
-    )
+    expected = encoded.factors @ prior_weight + encoded.bias + prior_bias
+    residuals = decoded.data - expected[decoded.indices]
+    return {
+        "prior_weight": prior_weight,
+        "prior_bias": prior_bias,
+        "penalty": RIDGE_FACTOR * lambd / 2,
+        "bias_penalty": bias_penalty(residuals, decoded.indptr),
+    }
 
 
 @torch.no_grad()
-def _encode(
-    network: AutoRec, ratings: scipy.sparse.csr_array, center: float | None
-) -> np.ndarray:
-    # In float64, so that a row's code does not depend on the rows beside it.
-    return network.codes(_sparse_rows(ratings, center, "cpu", torch.float64)).numpy()
+def _encode(network: AutoRec, rows: SparseRows) -> np.ndarray:
+    codes: np.ndarray = network.codes(rows).numpy()
+    return codes
 
 
 def _centred(codes: np.ndarray, counts: np.ndarray, mean_code: np.ndarray) -> np.ndarray:
@@ -227,4 +213,5 @@ def _centred(codes: np.ndarray, counts: np.ndarray, mean_code: np.ndarray) -> np
 
 
 def _numpy(parameter: Tensor) -> np.ndarray:
-    return parameter.detach().float().numpy().copy()
+    array: np.ndarray = parameter.detach().float().numpy().copy()
+    return array

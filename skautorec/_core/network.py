@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .sparse import Pattern, at_observed, times_dense
 
-__all__ = ["ACTIVATIONS", "AutoRec", "DenseAutoRec", "SparseRows"]
+__all__ = ["ACTIVATIONS", "AutoRec", "SparseRows"]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
@@ -63,7 +63,7 @@ class AutoRec(nn.Module):
         widths = [n_channels * n_inputs, *hidden_units]
         self.weights = nn.ParameterList(
             nn.Parameter(torch.zeros(fan_in, fan_out))
-            for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True)
+            for fan_in, fan_out in itertools.pairwise(widths)
         )
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(width)) for width in hidden_units)
         self.decoder_weight = nn.Parameter(torch.zeros(n_outputs, hidden_units[-1]))
@@ -89,60 +89,3 @@ class AutoRec(nn.Module):
         return sum(
             (weight.square().sum() for weight in self.weights), self.decoder_weight.square().sum()
         )
-
-
-class DenseAutoRec(nn.Module):
-    """A trained network for dense rows: ratings in, NaN for unobserved; predictions out.
-
-    Parameters
-    ----------
-    network : AutoRec
-        Its encoder is used.
-    decoder_weight, decoder_bias : ndarray of shape (n_outputs, k) and (n_outputs,)
-        The decoder, in rating units.
-    center : float or None
-        See `model.Autoencoder`.
-    low, high : float
-        Ratings that the network reads as 1 and 5.
-    """
-
-    def __init__(
-        self,
-        network: AutoRec,
-        decoder_weight: np.ndarray,
-        decoder_bias: np.ndarray,
-        center: float | None,
-        low: float,
-        high: float,
-    ) -> None:
-        super().__init__()
-        self.activation, self.center = network.activation, center
-        self.low, self.high = low, high
-        self.encoder = nn.ModuleList(
-            _linear(weight.detach().T, bias.detach())
-            for weight, bias in zip(network.weights, network.biases, strict=True)
-        )
-        self.decoder = _linear(torch.tensor(decoder_weight), torch.tensor(decoder_bias))
-
-    def forward(self, ratings: Tensor) -> Tensor:
-        """Predict rows of shape (n, n_outputs) from rows of shape (n, n_inputs)."""
-        observed = ~ratings.isnan()
-        span = self.high - self.low
-        stars = 1 + 4 * (ratings - self.low) / span if span else ratings.clamp(3, 3)
-        if self.center is None:
-            hidden = torch.where(observed, stars, 0)
-        else:
-            centred = torch.where(observed, stars - self.center, 0)
-            hidden = torch.cat((centred, observed.to(ratings.dtype)), dim=1)
-        for layer in self.encoder:
-            hidden = self.activation(layer(hidden))
-        predictions: Tensor = self.decoder(hidden)
-        return predictions
-
-
-def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
-    layer = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0])
-    with torch.no_grad():
-        layer.weight.copy_(weight)
-        layer.bias.copy_(bias)
-    return layer

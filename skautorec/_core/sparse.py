@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -132,24 +133,24 @@ def _bag_sum(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> 
 
 class _TimesDense(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, pattern: Pattern, values: Tensor, dense: Tensor) -> Tensor:
+    def forward(ctx: Any, pattern: Pattern, values: Tensor, dense: Tensor) -> Tensor:
         ctx.pattern, ctx.values = pattern, values
         return pattern.times(values, dense)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):
+    def backward(ctx: Any, grad: Tensor) -> Any:
         return None, None, ctx.pattern.transposed_times(ctx.values, grad.contiguous())
 
 
 class _AtObserved(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, pattern: Pattern, left: Tensor, right: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, pattern: Pattern, left: Tensor, right: Tensor, bias: Tensor) -> Tensor:
         ctx.pattern = pattern
         ctx.save_for_backward(left, right)
         return pattern.dots(left, right) + bias[pattern.indices]
 
     @staticmethod
-    def backward(ctx, grad: Tensor):
+    def backward(ctx: Any, grad: Tensor) -> Any:
         pattern, (left, right) = ctx.pattern, ctx.saved_tensors
         grad = grad.contiguous()
         return (

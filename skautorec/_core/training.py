@@ -132,9 +132,7 @@ def train(
     try:
         for epoch in range(settings.max_iter):
             order = torch.randperm(len(batches), generator=generator).tolist()
-            loss = sum(
-                step(epoch, batches[i], len(batches[i].values) / len(batch.values)) for i in order
-            )
+            loss = _epoch(step, epoch, [batches[i] for i in order])
             if not math.isfinite(loss):
                 raise ValueError(_diverged(epoch + 1, settings))
             losses.append(loss)
@@ -192,6 +190,18 @@ def _stepper(network: AutoRec, settings: Settings) -> Callable[[int, Batch, floa
         return float(optimizer.step(closure).detach())
 
     return step
+
+
+def _epoch(step: Callable[[int, Batch, float], float], epoch: int, batches: list[Batch]) -> float:
+    """Take a step for each batch; infinite where one cannot be taken for overflow."""
+    total = sum(len(batch.values) for batch in batches)
+    try:
+        return sum(step(epoch, batch, len(batch.values) / total) for batch in batches)
+    except RuntimeError as error:
+        # Some releases of L-BFGS do not survive their own overflow.
+        if "overflow" not in str(error):
+            raise
+        return math.inf
 
 
 def _stalled(losses: list[float], settings: Settings) -> bool:

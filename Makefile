@@ -1,0 +1,69 @@
+# make demo    the main job on MovieLens 100K, environment included
+# make test    lint, types, tests and doctests, environment included
+# make wheel   build wheel and sdist, install each into an empty environment and use it
+# make test-oldest, make test-newest   the tests at both ends of the dependency ranges
+#
+# PYTHON   the interpreter to build environments with
+# TORCH    the torch requirement to install first: choose a CPU build or a version here
+#
+# An environment is built once, and again when pyproject.toml changes: after choosing another
+# PYTHON or TORCH, run `make clean`.
+
+PYTHON = python3
+TORCH = torch
+VENV = .venv
+RUN = $(VENV)/bin/python -m
+
+.PHONY: demo test lint wheel test-oldest test-newest bench clean
+
+demo: $(VENV)/ready
+	$(VENV)/bin/python examples/demo.py
+
+test: lint
+	SCIPY_ARRAY_API=1 $(RUN) pytest -q tests/test_sklearn.py -k check_estimator
+	$(RUN) pytest
+
+lint: $(VENV)/ready
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) pip install --quiet --upgrade "pip>=25.1"
+	$(RUN) pip install --quiet "$(TORCH)"
+	$(RUN) pip install --quiet --editable . --group dev
+	touch $@
+
+wheel: $(VENV)/ready
+	rm -rf dist
+	$(RUN) pip install --quiet build
+	$(RUN) build --outdir dist .
+	for file in dist/*.whl dist/*.tar.gz; do \
+	    rm -rf $(VENV)-wheel && \
+	    $(PYTHON) -m venv $(VENV)-wheel && \
+	    $(VENV)-wheel/bin/python -m pip install --quiet "$(TORCH)" && \
+	    $(VENV)-wheel/bin/python -m pip install --quiet "$$file" && \
+	    (cd dist && ../$(VENV)-wheel/bin/python ../tests/installed.py) || exit 1; \
+	done
+	rm -rf $(VENV)-wheel
+
+test-oldest:
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-oldest/bin/python -m pip install --quiet --constraint tests/oldest.txt \
+	    --editable . --group test
+	.venv-oldest/bin/python -m pytest
+
+test-newest:
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-newest/bin/python -m pip install --quiet --upgrade "$(TORCH)" --editable . --group test
+	.venv-newest/bin/python -m pytest
+
+bench: $(VENV)/ready
+	$(VENV)/bin/python benchmarks/accuracy.py
+	$(VENV)/bin/python benchmarks/memory.py
+
+clean:
+	rm -rf .venv* dist build *.egg-info demo_learning_curve.png

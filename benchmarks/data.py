@@ -1,0 +1,91 @@
+"""Rating sets and baselines that the benchmarks share.
+
+The data are read from the folder that the environment variable SKAUTOREC_DATA names; see
+CONTRIBUTING.md for its layout.
+"""
+
+import os
+import platform
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from skautorec import Ratings
+
+FILES = {
+    "ml-100k": ("ml-100k/u.data", {"sep": "\t", "names": ["user", "item", "rating", "time"]}),
+    "ml-1m": ("ml-1m/ratings.csv.gz", {"names": ["user", "item", "rating"], "header": 0}),
+    "movietweetings": (
+        "movietweetings/ratings.csv.gz",
+        {"names": ["user", "item", "rating", "time"], "header": 0},
+    ),
+}
+COLUMNS = {"user": "user", "item": "item", "rating": "rating"}
+
+
+def folder():
+    """Folder of the data, or an exit that says how to name it."""
+    path = os.environ.get("SKAUTOREC_DATA")
+    if not path:
+        raise SystemExit("Set SKAUTOREC_DATA to the folder that holds ml-100k and ml-1m.")
+    return Path(path)
+
+
+def load(name):
+    """All ratings of a set, in file order."""
+    file, options = FILES[name]
+    return Ratings.from_frame(pd.read_csv(folder() / file, **options), **COLUMNS)
+
+
+def random_split(ratings, seed):
+    """Random 90/10 split of the ratings: train and test."""
+    order = np.random.default_rng(seed).permutation(len(ratings))
+    cut = len(ratings) // 10
+    return ratings[order[cut:]], ratings[order[:cut]]
+
+
+def u1():
+    """The canonical first split of MovieLens 100K: train and test."""
+    options = FILES["ml-100k"][1]
+    parts = [pd.read_csv(folder() / f"ml-100k/u1.{part}", **options) for part in ("base", "test")]
+    both = Ratings.from_frame(pd.concat(parts), **COLUMNS)
+    return both[: len(parts[0])], both[len(parts[0]) :]
+
+
+def rmse(truth, predicted):
+    """Root mean squared error."""
+    return float(np.sqrt(np.mean((np.asarray(truth) - predicted) ** 2)))
+
+
+class Biases:
+    """Damped user and item biases, fitted by alternating means: the baseline of every table."""
+
+    def __init__(self, damping=5.0, sweeps=10):
+        self.damping, self.sweeps = damping, sweeps
+
+    def fit(self, ratings):
+        """Estimate mean and biases."""
+        users, items, values = ratings.users, ratings.items, ratings.values
+        self.mean, self.user, self.item = values.mean(), np.zeros(ratings.n_users), 0.0
+        for _ in range(self.sweeps):
+            self.item = self._damped(items, values - self.mean - self.user[users], ratings.n_items)
+            self.user = self._damped(users, values - self.mean - self.item[items], ratings.n_users)
+        return self
+
+    def _damped(self, codes, residuals, n):
+        sums = np.bincount(codes, residuals, n)
+        return sums / (np.bincount(codes, minlength=n) + self.damping)
+
+    def predict(self, ratings):
+        """Predict the pairs of a table with the same vocabularies."""
+        return self.mean + self.user[ratings.users] + self.item[ratings.items]
+
+
+def machine():
+    """One line about where a number comes from."""
+    return (
+        f"{platform.machine()}, {torch.get_num_threads()} threads, Python "
+        f"{platform.python_version()}, torch {torch.__version__}, numpy {np.__version__}"
+    )

@@ -1,0 +1,99 @@
+"""What the network is given of an encoded row, and the bias that is taken off it first.
+
+A row's damped bias is a better guess of its level than a code can learn from few ratings, so the
+network encodes and predicts what it leaves. Long rows are scaled down, or their many ratings
+would saturate the hidden units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+import torch
+
+from .network import SparseRows
+from .ridge import bias_penalty
+from .sparse import Pattern
+
+__all__ = ["POWER", "Encoding", "pattern_of"]
+
+# Power of a row's length by which it is divided; chosen on validation ratings.
+POWER = 0.5
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How encoded rows become inputs.
+
+    Attributes
+    ----------
+    style : {"ratings", "residuals"}
+        ``"ratings"`` is one channel of the ratings themselves, in which an unobserved cell is as
+        far from a rating of 1 as that from a rating of 2: who rated is information.
+        ``"residuals"`` is two, what bias and column means leave of the ratings, and ones.
+    reference : ndarray of shape (n_inputs,)
+        Rating expected in each column: the mean, for residuals the damped column means.
+    damping : float
+        Pseudo-ratings, equal to the reference, in each row's bias.
+    typical_length : float
+        Mean number of ratings of a row.
+    """
+
+    style: str
+    reference: np.ndarray
+    damping: float
+    typical_length: float
+
+    @classmethod
+    def of(cls, ratings: scipy.sparse.csr_array, style: str) -> Encoding:
+        """Estimate the encoding of training rows."""
+        reference = np.full(ratings.shape[1], ratings.data.mean())
+        if style == "residuals":
+            columns = ratings.T.tocsr()
+            deviations = columns.data - reference[0]
+            damping = bias_penalty(deviations, columns.indptr)
+            reference += _damped_means(deviations, columns.indptr, damping)
+        damping = bias_penalty(ratings.data - reference[ratings.indices], ratings.indptr)
+        lengths = np.diff(ratings.indptr)
+        return cls(style, reference, damping, float(lengths[lengths > 0].mean()))
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of the input."""
+        return 2 if self.style == "residuals" else 1
+
+    def biases(self, ratings: scipy.sparse.csr_array) -> np.ndarray:
+        """Damped bias of each row: shape (n_rows,)."""
+        deviations = ratings.data - self.reference[ratings.indices]
+        return _damped_means(deviations, ratings.indptr, self.damping)
+
+    def inputs(
+        self,
+        ratings: scipy.sparse.csr_array,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> SparseRows:
+        """Make the input of the network."""
+        lengths = np.diff(ratings.indptr)
+        weights = np.repeat((np.maximum(lengths, 1) / self.typical_length) ** -POWER, lengths)
+        values = ratings.data
+        if self.style == "residuals":
+            values = values - self.reference[ratings.indices]
+            values = values - np.repeat(self.biases(ratings), lengths)
+        channels = (values * weights, weights)[: self.n_channels]
+        return SparseRows(
+            pattern_of(ratings, device),
+            tuple(torch.tensor(channel, dtype=dtype, device=device) for channel in channels),
+        )
+
+
+def pattern_of(ratings: scipy.sparse.csr_array, device: torch.device | str = "cpu") -> Pattern:
+    """Observed pattern of a sparse matrix."""
+    return Pattern.from_csr(ratings.indptr, ratings.indices, ratings.shape, device)
+
+
+def _damped_means(values: np.ndarray, indptr: np.ndarray, damping: float) -> np.ndarray:
+    rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    return np.bincount(rows, values, len(indptr) - 1) / (np.diff(indptr) + damping)
