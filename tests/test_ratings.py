@@ -411,7 +411,7 @@ def test_every_sparse_format(form, container):
 @pytest.mark.parametrize("form", ["csr", "csc", "coo"])
 @pytest.mark.parametrize("dtype", [np.int8, np.float32, bool, np.float64])
 def test_observed_csr_is_canonical_and_apart(form, dtype, index):
-    R = scipy.sparse.random_array((30, 20), density=0.3, rng=0, format=form)
+    R = scipy.sparse.random_array((30, 20), density=0.3, random_state=0, format=form)
     R.data = np.ceil(R.data * 5).astype(dtype)
     for name in ("indices", "indptr", "row", "col"):
         if hasattr(R, name) and form != "coo":
