@@ -60,7 +60,7 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
     ----------
     hidden_units : int or sequence of int, default=500
         Units of the hidden layer; several numbers make a deep encoder, the last holds the codes.
-    lambd : float, default=100.0
+    lambd : float, default=150.0
         Strength of the L2 penalty, in the units of the paper's objective on five-star ratings
         (other ranges are mapped to five stars first, so it means the same for all), whatever the
         batch size. Useful values are about 20 to 400; more ratings per user want more.
@@ -77,7 +77,7 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         over ``max_iter`` epochs along half a cosine.
     batch_size : int, default=None
         Encoded rows per step; None uses all at once, which on the CPU is fastest.
-    max_iter : int, default=100
+    max_iter : int, default=80
         Most epochs.
     tol : float, default=1e-4
         Training ends before ``max_iter`` when over ``n_iter_no_change`` epochs the objective moved
@@ -176,13 +176,13 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         self,
         hidden_units: Any = 500,
         *,
-        lambd: float = 100.0,
+        lambd: float = 150.0,
         kind: str = "item",
         activation: str = "sigmoid",
         solver: str = "adam",
         learning_rate: float | None = None,
         batch_size: int | None = None,
-        max_iter: int = 100,
+        max_iter: int = 80,
         tol: float = 1e-4,
         n_iter_no_change: int = 10,
         rating_range: Any = None,
