@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _persistence
 from ._core.factors import Factors, Rows
-from ._core.model import Autoencoder, fit_autoencoder
+from ._core.model import Model, fit_model
 from ._core.module import DenseAutoRec
 from ._core.network import ACTIVATIONS
 from ._core.training import SOLVERS, History, Settings
@@ -39,6 +39,12 @@ from ._recommend import RecommenderMixin
 from ._scale import Scale
 
 __all__ = ["AutoRecRegressor"]
+
+# Share of the input hidden in each epoch where none is given; not used with solvers that need the
+# same objective at every step.
+DROPOUT = 0.7
+# What each kind encodes of a users x items matrix.
+SIDES = {"item": ("columns",), "user": ("rows",), "both": ("columns", "rows")}
 
 
 class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
@@ -60,16 +66,23 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
     ----------
     hidden_units : int or sequence of int, default=500
         Units of the hidden layer; several numbers make a deep encoder, the last holds the codes.
-    lambd : float, default=150.0
+    lambd : float, default=120.0
         Strength of the L2 penalty, in the units of the paper's objective on five-star ratings
         (other ranges are mapped to five stars first, so it means the same for all), whatever the
         batch size. Useful values are about 20 to 400; more ratings per user want more.
-    kind : {"item", "user"}, default="item"
+    kind : {"item", "user", "both"}, default="item"
         What is encoded. ``"item"`` encodes each item's vector of user ratings (the paper's
-        I-AutoRec, the more accurate), ``"user"`` each user's vector of item ratings (U-AutoRec; its
-        input says for each item whether it is rated, and how).
+        I-AutoRec), ``"user"`` each user's vector of item ratings (U-AutoRec; its input says for
+        each item whether it is rated, and how). ``"both"`` trains one of each, and fits the second
+        decoder to what the first model leaves: the most accurate, at twice the time.
+    n_estimators : int, default=1
+        Models to average, trained from different initial weights: a little more accurate each, at
+        so many times the cost.
     activation : {"sigmoid", "tanh", "relu", "identity"}, default="sigmoid"
         ``g``, of every hidden layer. The output is always linear.
+    dropout : float, default=None
+        Share of the input cells hidden in each epoch, so that codes learn to stand for ratings that
+        they have not seen; None is 0.7 for Adam and 0 for the other solvers, which cannot use it.
     solver : {"adam", "rprop", "lbfgs"}, default="adam"
         Optimiser; the paper used Rprop. ``"rprop"`` and ``"lbfgs"`` need full batches.
     learning_rate : float, default=None
@@ -81,9 +94,16 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         Most epochs.
     tol : float, default=1e-4
         Training ends before ``max_iter`` when over ``n_iter_no_change`` epochs the objective moved
-        by less than this fraction.
+        by less than this fraction, or with early stopping, when R^2 on the validation ratings did
+        not rise by this much.
     n_iter_no_change : int, default=10
         See ``tol``.
+    early_stopping : bool, default=False
+        Watch the validation ratings during training and keep the best epoch. Nothing is wasted: the
+        rows of the model are then solved with all ratings.
+    validation_fraction : float, default=0.05
+        Share of the ratings that the networks are not trained on. They measure the noise, for
+        ``return_std``, and serve early stopping; the model is then solved with all ratings.
     rating_range : (float, float), default=None
         Lowest and highest possible rating; None takes the lowest and highest training rating.
         Predictions are clipped to it.
@@ -113,8 +133,11 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         Lowest and highest rating.
     loss_curve_ : list of float
         Objective before the step of each epoch, on five-star ratings.
+        The mean where several networks were trained. With dropout it varies from epoch to epoch.
+    validation_scores_ : list of float or None
+        With early stopping, R^2 of the networks on the validation ratings after each epoch.
     n_iter_ : int
-        Epochs run.
+        Epochs behind the model; the most, where several networks were trained.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -158,14 +181,18 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_units": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "lambd": [Interval(Real, 0, None, closed="neither")],
-        "kind": [StrOptions({"item", "user"})],
+        "kind": [StrOptions(set(SIDES))],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
+        "dropout": [Interval(Real, 0, 1, closed="left"), None],
         "solver": [StrOptions(set(SOLVERS))],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "rating_range": ["array-like", None],
         "device": [str],
         "random_state": ["random_state"],
@@ -176,15 +203,19 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         self,
         hidden_units: Any = 500,
         *,
-        lambd: float = 150.0,
+        lambd: float = 120.0,
         kind: str = "item",
+        n_estimators: int = 1,
         activation: str = "sigmoid",
+        dropout: float | None = None,
         solver: str = "adam",
         learning_rate: float | None = None,
         batch_size: int | None = None,
         max_iter: int = 80,
         tol: float = 1e-4,
         n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.05,
         rating_range: Any = None,
         device: str = "auto",
         random_state: Any = None,
@@ -193,13 +224,17 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         self.hidden_units = hidden_units
         self.lambd = lambd
         self.kind = kind
+        self.n_estimators = n_estimators
         self.activation = activation
+        self.dropout = dropout
         self.solver = solver
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
         self.rating_range = rating_range
         self.device = device
         self.random_state = random_state
@@ -266,29 +301,27 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             targets, self._target_items, self._target_ndim = read_targets(y, context)
             self._target_scale = Scale.of_columns(targets)
         self._has_targets = targets is not None
-        self._seen = without_values(context if targets is None else targets)
+        self._context = self._seen = without_values(context)
+        if targets is not None:
+            self._seen = without_values(targets)
         self._store(*self._train(context, targets))
         self._share_ids()
         self.rating_range_ = self._scale.bounds
 
     def _train(
         self, context: scipy.sparse.csr_array, targets: scipy.sparse.csr_array | None
-    ) -> tuple[Autoencoder, Rows, History]:
-        """Decide who is encoded and who decoded, and run the core."""
-        inputs = self._scale.to_stars(context)
-        outputs = inputs if targets is None else self._target_scale.to_stars(targets)
-        if self.kind == "item":
-            if targets is not None:
-                inputs = scipy.sparse.hstack((inputs, outputs), format="csr")
-            inputs = outputs = inputs.T.tocsr()
-        return fit_autoencoder(
-            inputs,
-            outputs,
+    ) -> tuple[Model, Rows, Rows, list[History]]:
+        sides = SIDES[self.kind]
+        return fit_model(
+            self._scale.to_stars(context),
+            None if targets is None else self._target_scale.to_stars(targets),
             self._settings(),
-            style="ratings" if self.kind == "item" else "residuals",
+            sides=sides,
+            n_members=self.n_estimators,
+            validation_fraction=self.validation_fraction,
             seed=check_random_state(self.random_state).randint(np.iinfo(np.int32).max),
             device=_device(self.device),
-            on_epoch=_reporter(self.verbose, self.max_iter),
+            on_epoch=_reporter(self.verbose, self.max_iter, self.n_estimators * len(sides)),
         )
 
     def _settings(self) -> Settings:
@@ -297,6 +330,12 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
                 f"solver={self.solver!r} needs all rows at every step, and batch_size is "
                 f"{self.batch_size}. Use batch_size=None or solver='adam'."
             )
+        if self.dropout and self.solver != "adam":
+            raise ValueError(
+                f"solver={self.solver!r} needs the same objective at every step, and dropout is "
+                f"{self.dropout}. Use dropout=None or solver='adam'."
+            )
+        usual_dropout = DROPOUT if self.solver == "adam" else 0.0
         return Settings(
             hidden_units=_layer_widths(self.hidden_units),
             lambd=float(self.lambd),
@@ -307,22 +346,22 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             max_iter=self.max_iter,
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
+            dropout=usual_dropout if self.dropout is None else float(self.dropout),
+            early_stopping=bool(self.early_stopping),
         )
 
-    def _store(self, model: Autoencoder, decoded: Rows, history: History) -> None:
-        """Turn codes and decoded rows into users and items, in rating units."""
-        if self.kind == "item":
-            users, items = decoded, model.encoded[-len(self._target_items) :]
-        else:
-            users, items = model.encoded, decoded
+    def _store(self, model: Model, users: Rows, items: Rows, histories: list[History]) -> None:
+        """Keep users and items in rating units, and what happened in training."""
         users, items = self._target_scale.users(users), self._target_scale.items(items)
         self._model = model
         self.user_factors_, self.user_bias_ = users.factors, users.bias
         self.item_factors_, self.item_bias_ = items.factors, items.bias
-        self.loss_curve_ = history.losses
-        self.n_iter_ = max(1, len(history.losses))
+        self.loss_curve_ = _mean_curve([history.losses for history in histories])
+        scores = _mean_curve([history.scores for history in histories])
+        self.validation_scores_ = scores if self.early_stopping else None
+        self.n_iter_ = max(1, *(history.n_epochs for history in histories))
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict ratings.
 
         Parameters
@@ -331,12 +370,19 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             With `Ratings`, its pairs are predicted from the *training* ratings of those users; its
             values are never looked at. A matrix holds the ratings of users, known or new, a row
             each; every row is predicted from what it holds.
+        return_std : bool, default=False
+            Also return the standard deviation of each rating, noise included, in rating units.
 
         Returns
         -------
-        ndarray of float64
+        predicted : ndarray of float64
             Clipped to the rating range. ``(n_ratings,)`` for `Ratings`; ``(n_users, n_items)`` for
             a matrix, and the shape of ``y`` after ``fit(X, y)``.
+        std : ndarray of float64 of the same shape
+            Only with ``return_std``. From the posterior of the ridge regression behind each
+            decoded row, so the uncertainty of a user (``kind="item"``), of an item (``"user"``) or
+            of both falls with the number of their ratings; the noise was measured on ratings that
+            the networks were not trained on.
 
         Raises
         ------
@@ -346,13 +392,18 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         if isinstance(X, Ratings):
-            return self._predict_pairs(X)
-        users = self._fold_in(self._read_context(X))
+            return self._predict_pairs(X, return_std)
+        context = self._read_context(X)
+        users = self._fold_in(context)
         predicted = Factors(users, self._item_rows()).block()
         self._target_scale.clip(predicted)
-        return predicted[:, 0] if self._target_ndim == 1 else predicted
+        shape = predicted.shape[: self._target_ndim]
+        if not return_std:
+            return predicted.reshape(shape)
+        pairs = np.divmod(np.arange(predicted.size), predicted.shape[1])
+        return predicted.reshape(shape), self._std(users, context, *pairs).reshape(shape)
 
-    def _predict_pairs(self, ratings: Ratings) -> np.ndarray:
+    def _predict_pairs(self, ratings: Ratings, return_std: bool) -> Any:
         if self._has_targets:
             raise ValueError(
                 "This estimator was fitted with y, so a row's ratings predict y's columns: give "
@@ -362,12 +413,49 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         items = self._items.translate(ratings._items)[ratings.items]
         self._warn_of_strangers(users)
         factors = Factors(self._user_rows(), self._item_rows())
+        observed = self._known_context()
         if (users < 0).any() or (items < 0).any():
             # The priors go to the end, where the code of an unknown id, -1, finds them.
             factors = Factors(
                 factors.rows.append(self._new_user()), factors.columns.append(self._new_item())
             )
-        return np.clip(factors.at(users, items), *self.rating_range_)
+            empty = scipy.sparse.csr_array((1, observed.shape[1]))
+            observed = scipy.sparse.vstack((observed, empty), format="csr")
+        predicted = np.clip(factors.at(users, items), *self.rating_range_)
+        if not return_std:
+            return predicted
+        return predicted, self._std(factors.rows, observed, users, items)
+
+    def _known_context(self) -> scipy.sparse.csr_array:
+        """Cells that the training users' rows were solved from."""
+        if not self._has_targets:
+            return self._seen
+        return scipy.sparse.hstack((self._context, self._seen), format="csr")
+
+    def _std(
+        self,
+        users: Rows,
+        observed: scipy.sparse.csr_array,
+        rows: np.ndarray,
+        items: np.ndarray,
+    ) -> np.ndarray:
+        """Standard deviations of pairs of rows of ``users`` and items, -1 for an unknown one."""
+        n_items = len(self._target_items)
+        rows, items = rows % len(users), np.where(items < 0, n_items, items)
+        # Each pair once: a table may hold one twice.
+        codes, where = np.unique(rows * (n_items + 1) + items, return_inverse=True)
+        asked = scipy.sparse.coo_array(
+            (np.ones(len(codes)), np.divmod(codes, n_items + 1)), (len(users), n_items + 1)
+        ).tocsr()
+        n_units = self._model.n_units
+        variances = self._model.variances(
+            users.factors[:, :n_units],
+            observed,
+            asked,
+            self.user_factors_[:, :n_units],
+            self._seen,
+        )[where]
+        return np.sqrt(variances) * self._target_scale.slope[np.minimum(items, n_items - 1)]
 
     def _warn_of_strangers(self, users: np.ndarray) -> None:
         is_stranger = (users < 0) | (np.diff(self._seen.indptr)[users] == 0)
@@ -448,13 +536,19 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             After ``fit(X, y)`` with ``kind="item"``, whose encoded rows have several ranges.
         """
         check_is_fitted(self)
+        if len(self._model.parts) > 1:
+            raise ValueError(
+                "to_module gives one autoencoder, and this estimator has "
+                f"{len(self._model.parts)}: fit with n_estimators=1 and kind='item' or 'user'."
+            )
         if self.kind == "user":
             decoder, slope = self._item_rows(), self._target_scale.slope
         elif self._has_targets:
             raise ValueError("to_module needs kind='user' after fit(X, y), or a fit without y.")
         else:
             decoder, slope = self._scale.decoded(self._user_rows()), self._scale.slope[:1]
-        return self._model.to_module(decoder, slope, *self.rating_range_)
+        autoencoder = self._model.parts[0].autoencoder
+        return autoencoder.to_module(decoder, slope, *self.rating_range_)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file that loads without pickle.
@@ -521,9 +615,7 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
 
     def _fold_in(self, context: scipy.sparse.csr_array) -> Rows:
         """Rows of users, known or new, from their ratings."""
-        stars = self._scale.to_stars(context)
-        fold_in = self._model.decode if self.kind == "item" else self._model.encode
-        return self._target_scale.users(fold_in(stars))
+        return self._target_scale.users(self._model.fold_in(self._scale.to_stars(context)))
 
     def _user_rows(self) -> Rows:
         return Rows(self.user_factors_, self.user_bias_)
@@ -535,8 +627,7 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         return self._fold_in(scipy.sparse.csr_array((1, len(self._items))))
 
     def _new_item(self) -> Rows:
-        scale = Scale.shared(*self.rating_range_, 1)
-        return scale.items(self._model.mean_row if self.kind == "item" else self._model.prior_row)
+        return Scale.shared(*self.rating_range_, 1).items(self._model.unseen_column)
 
 
 def _layer_widths(hidden_units: Any) -> tuple[int, ...]:
@@ -564,11 +655,27 @@ def _device(name: str) -> str:
     return name
 
 
-def _reporter(verbose: int, max_iter: int) -> Callable[[int, float], None]:
+def _mean_curve(curves: list[list[float]]) -> list[float]:
+    """Mean, at each epoch, of the curves that are as long."""
+    longest = max(map(len, curves))
+    return [
+        float(np.mean([curve[epoch] for curve in curves if epoch < len(curve)]))
+        for epoch in range(longest)
+    ]
+
+
+def _reporter(verbose: int, max_iter: int, n_networks: int) -> Callable[[int, float], None]:
     every = 1 if verbose > 1 else max(1, max_iter // 10)
+    network = 0
 
     def report(epoch: int, loss: float) -> None:
+        nonlocal network
+        network += epoch == 1
         if verbose and (epoch % every == 0 or epoch == 1):
-            print(f"[AutoRecRegressor] epoch {epoch}/{max_iter}: objective {loss:.6g}", flush=True)
+            name = f" network {network}/{n_networks}," if n_networks > 1 else ""
+            print(
+                f"[AutoRecRegressor]{name} epoch {epoch}/{max_iter}: objective {loss:.6g}",
+                flush=True,
+            )
 
     return report

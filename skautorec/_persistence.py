@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from ._core.autoencoder import Autoencoder
 from ._core.encoding import Encoding
 from ._core.factors import Rows
-from ._core.model import Autoencoder
+from ._core.model import Model, Part
 from ._ids import Ids
 from ._scale import Scale
 
@@ -27,7 +28,7 @@ __all__ = ["read", "write"]
 
 FORMAT = "skautorec"
 VERSION = 1
-_DATACLASSES = {cls.__name__: cls for cls in (Autoencoder, Encoding, Rows, Scale)}
+_DATACLASSES = {cls.__name__: cls for cls in (Autoencoder, Encoding, Model, Part, Rows, Scale)}
 
 
 def write(path: str | os.PathLike[str], state: dict[str, Any]) -> None:

@@ -33,6 +33,14 @@ class RecommenderMixin:
         def _item_rows(self) -> Rows: ...
         def _read_context(self, X: Any) -> scipy.sparse.csr_array: ...
         def _fold_in(self, context: scipy.sparse.csr_array) -> Rows: ...
+        def _known_context(self) -> scipy.sparse.csr_array: ...
+        def _std(
+            self,
+            users: Rows,
+            observed: scipy.sparse.csr_array,
+            rows: np.ndarray,
+            items: np.ndarray,
+        ) -> np.ndarray: ...
 
     def recommend(
         self,
@@ -42,7 +50,8 @@ class RecommenderMixin:
         exclude_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
+        return_std: bool = False,
+    ) -> tuple[np.ndarray, ...]:
         """Recommend the items with the highest predicted ratings.
 
         Parameters
@@ -61,6 +70,8 @@ class RecommenderMixin:
             List only these items; None allows all.
         exclude : sequence of item ids, default=None
             Never list these items.
+        return_std : bool, default=False
+            Also return standard deviations, as `predict` does.
 
         Returns
         -------
@@ -70,6 +81,8 @@ class RecommenderMixin:
             Predicted ratings in rating units, **not clipped** to the rating range, since clipping
             would make the order of a generous user's list arbitrary; rounded to single precision,
             so that one user gets the same list alone and in a batch.
+        std : ndarray of float64 of the same shape
+            Only with ``return_std``: of a rating by the user, noise included, in rating units.
 
         Raises
         ------
@@ -90,7 +103,7 @@ class RecommenderMixin:
         """
         check_is_fitted(self)
         _check_n(n)
-        users, seen, is_single = self._read_users(user)
+        users, seen, context, is_single = self._read_users(user)
         columns = self._read_candidates(candidates, exclude)
         hidden = seen if exclude_seen else None
         items = self._item_rows()
@@ -99,10 +112,15 @@ class RecommenderMixin:
             hidden = None if hidden is None else hidden[:, columns]
         best, scores = Factors(users, items).top(n, hidden)
         ids = self._target_items.array[columns[best]]
+        lists = [scores]
+        if return_std:
+            listed = np.nonzero(~np.isnan(scores))
+            lists.append(np.full_like(scores, np.nan))
+            lists[1][listed] = self._std(users, context, listed[0], columns[best][listed])
         if is_single:
             listed = ~np.isnan(scores[0])
-            return ids[0][listed], scores[0][listed]
-        return _pad(ids, scores, n, self._target_items.array[:1])
+            return ids[0][listed], *(numbers[0][listed] for numbers in lists)
+        return _pad(ids, lists, n, self._target_items.array[:1])
 
     def similar_items(self, item: Any, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
         """List the items whose factors are most like an item's.
@@ -140,8 +158,14 @@ class RecommenderMixin:
         listed = ~np.isnan(similarities[0])
         return self._target_items.array[best[0][listed]], similarities[0][listed]
 
-    def _read_users(self, user: Any) -> tuple[Rows, scipy.sparse.csr_array, bool]:
-        """Rows of the users asked about, the cells they have seen, and whether it is one user."""
+    def _read_users(
+        self, user: Any
+    ) -> tuple[Rows, scipy.sparse.csr_array, scipy.sparse.csr_array, bool]:
+        """Read the users asked about.
+
+        Returns their rows, the cells they have seen, the cells their rows come from, and whether
+        it is one user.
+        """
         if scipy.sparse.issparse(user) or is_frame(user):
             return *self._new_users(self._read_context(user)), False
         if isinstance(user, Mapping):
@@ -157,13 +181,16 @@ class RecommenderMixin:
         if len(batch) and all(isinstance(one, Mapping) for one in batch):
             return *self._new_users(self._read_mappings(batch)), False
         codes = self._user_codes(batch if is_batch else as_single(user))
-        return self._user_rows()[codes], self._seen[codes], not is_batch
+        context = self._known_context()[codes]
+        return self._user_rows()[codes], self._seen[codes], context, not is_batch
 
-    def _new_users(self, context: scipy.sparse.csr_array) -> tuple[Rows, scipy.sparse.csr_array]:
+    def _new_users(
+        self, context: scipy.sparse.csr_array
+    ) -> tuple[Rows, scipy.sparse.csr_array, scipy.sparse.csr_array]:
         seen = context
         if self._has_targets:
             seen = scipy.sparse.csr_array((context.shape[0], len(self._target_items)))
-        return self._fold_in(context), seen
+        return self._fold_in(context), seen, context
 
     def _read_mappings(self, users: Sequence[Mapping[Any, Any]]) -> scipy.sparse.csr_array:
         """Matrix of new users given as ``{item_id: rating}``."""
@@ -248,11 +275,13 @@ def _check_n(n: Any) -> None:
 
 
 def _pad(
-    ids: np.ndarray, scores: np.ndarray, n: int, filler: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    ids: np.ndarray, lists: list[np.ndarray], n: int, filler: np.ndarray
+) -> tuple[np.ndarray, ...]:
     missing = n - ids.shape[1]
-    if missing <= 0:
-        return ids, scores
-    more = np.empty((len(ids), missing), dtype=ids.dtype)
-    more[:] = filler[0]
-    return np.hstack((ids, more)), np.pad(scores, ((0, 0), (0, missing)), constant_values=np.nan)
+    if missing > 0:
+        more = np.empty((len(ids), missing), dtype=ids.dtype)
+        more[:] = filler[0]
+        ids = np.hstack((ids, more))
+        nothing = np.full(more.shape, np.nan)
+        lists = [np.hstack((numbers, nothing)) for numbers in lists]
+    return ids, *lists

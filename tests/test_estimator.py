@@ -53,7 +53,7 @@ def test_ratings_and_matrix_agree(kind, ratings):
 
 
 def test_predictions_are_the_clipped_inner_product(kind, ratings):
-    model = new(kind, lambd=1.0).fit(ratings)
+    model = new(kind, lambd=1.0, dropout=0.0).fit(ratings)
     product = model.user_factors_ @ model.item_factors_.T
     product += model.user_bias_[:, None] + model.item_bias_
     assert product.max() > 5

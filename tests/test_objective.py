@@ -68,6 +68,8 @@ def settings(**changed):
         "max_iter": 300,
         "tol": 0.0,
         "n_iter_no_change": 300,
+        "dropout": 0.0,
+        "early_stopping": False,
     }
     return Settings(**(values | changed))
 

@@ -34,7 +34,7 @@ class Encoding:
         far from a rating of 1 as that from a rating of 2: who rated is information.
         ``"residuals"`` is two, what bias and column means leave of the ratings, and ones.
     reference : ndarray of shape (n_inputs,)
-        Rating expected in each column: the mean, for residuals the damped column means.
+        Rating expected in each column: its damped mean.
     damping : float
         Pseudo-ratings, equal to the reference, in each row's bias.
     typical_length : float
@@ -49,12 +49,11 @@ class Encoding:
     @classmethod
     def of(cls, ratings: scipy.sparse.csr_array, style: str) -> Encoding:
         """Estimate the encoding of training rows."""
-        reference = np.full(ratings.shape[1], ratings.data.mean())
-        if style == "residuals":
-            columns = ratings.T.tocsr()
-            deviations = columns.data - reference[0]
-            damping = bias_penalty(deviations, columns.indptr)
-            reference += _damped_means(deviations, columns.indptr, damping)
+        mean = ratings.data.mean()
+        columns = ratings.T.tocsr()
+        deviations = columns.data - mean
+        damping = bias_penalty(deviations, columns.indptr)
+        reference = mean + _damped_means(deviations, columns.indptr, damping)
         damping = bias_penalty(ratings.data - reference[ratings.indices], ratings.indptr)
         lengths = np.diff(ratings.indptr)
         return cls(style, reference, damping, float(lengths[lengths > 0].mean()))

@@ -1,137 +1,183 @@
-"""The fitted autoencoder: train, then solve the decoder in closed form; later, fold rows in.
+"""The fitted model: autoencoders of columns, of rows or of both; trained, solved, averaged.
 
-Everything it holds is numpy, so it pickles, copies and travels to machines without the device it
-was trained on. Ratings are in the units of training throughout.
+A part encodes one side of the rating matrix and decodes the other. Where a part of each kind go
+together, the second is fitted to what the first leaves of the ratings. Every part is an inner
+product of factors, and so is their sum and the mean of several such sums.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import scipy.optimize
 import scipy.sparse
 import torch
-from torch import Tensor
 
-from .encoding import Encoding, pattern_of
+from .autoencoder import Autoencoder, train_autoencoder
+from .encoding import pattern_of
 from .factors import Rows
-from .module import DenseAutoRec
-from .network import AutoRec, SparseRows
-from .ridge import Prior, bias_penalty, solve_rows
-from .training import Batch, History, Settings, initialise, train
+from .training import History, Settings
 
-__all__ = ["Autoencoder", "fit_autoencoder"]
+__all__ = ["Model", "Part", "fit_model"]
 
-# Ridge penalty of the serving decoder over the lambd / 2 that training used. The decoder is
-# re-fitted to codes that have already seen the same ratings, so it needs more; chosen on validation
-# ratings, see benchmarks/defaults.py.
-RIDGE_FACTOR = 1.5
+# Held-out cells whose variances are computed when the noise is estimated.
+_N_CALIBRATION = 4000
 
 
 @dataclass(frozen=True)
-class Autoencoder:
-    """A trained encoder, the codes of its training rows and the ridge prior of its decoder.
+class Part:
+    """An autoencoder, the side that it encodes and, where that is the columns, their codes."""
+
+    autoencoder: Autoencoder
+    encodes: str
+    on_residuals: bool
+    columns: Rows | None
+
+    def fold_in(self, ratings: scipy.sparse.csr_array) -> Rows:
+        """Rows, known or new, from their ratings."""
+        if self.columns is not None:
+            return self.autoencoder.decode(ratings, self.columns)
+        rows = self.autoencoder.encode(ratings)
+        return _without_bias(rows) if self.on_residuals else rows
+
+    @property
+    def unseen_column(self) -> Rows:
+        """A column without ratings."""
+        if self.columns is None:
+            return self.autoencoder.prior_row
+        return Rows(np.zeros((1, self.columns.factors.shape[1])), np.zeros(1))
+
+
+@dataclass(frozen=True)
+class Model:
+    """The mean of ``n_members`` members, each of one part or of two.
 
     Attributes
     ----------
-    weights, biases : list of ndarray of float32
-        Encoder layers, ``(fan_in, fan_out)`` and ``(fan_out,)``.
-    activation : str
-    encoding : Encoding
-        How rows become inputs.
-    encoded : Rows
-        Codes of the training rows minus ``mean_code``, and the rows' biases; the code is zero for
-        rows without ratings, whose own would be arbitrary.
-    mean_code : ndarray of shape (k,)
-        Mean code, weighted by ratings.
-    prior_weight, prior_bias, penalty, bias_penalty
-        Prior of a decoded row; see `ridge`.
+    parts : list of Part
+    n_members : int
+    noise : float
+        Variance of a rating around a prediction that is known exactly.
+    spread : float
+        What the relative posterior variance of a prediction is multiplied by.
     """
 
-    weights: list[np.ndarray]
-    biases: list[np.ndarray]
-    activation: str
-    encoding: Encoding
-    encoded: Rows
-    mean_code: np.ndarray
-    prior_weight: np.ndarray
-    prior_bias: float
-    penalty: float
-    bias_penalty: float
+    parts: list[Part]
+    n_members: int
+    noise: float
+    spread: float
 
-    def encode(self, ratings: scipy.sparse.csr_array) -> Rows:
-        """Encode rows: their codes, minus the mean code, and their biases."""
-        codes = _encode(self._network(), self.encoding.inputs(ratings, dtype=torch.float64))
-        codes = _centred(codes, np.diff(ratings.indptr), self.mean_code)
-        return Rows(codes, self.encoding.biases(ratings))
-
-    def decode(self, ratings: scipy.sparse.csr_array) -> Rows:
-        """Solve decoded rows from their ratings of the first ``ratings.shape[1]`` encoded rows."""
-        prior = Prior(
-            torch.tensor(self.prior_weight), self.prior_bias, self.penalty, self.bias_penalty
-        )
-        indptr, indices = (
-            torch.tensor(array, dtype=torch.int64) for array in (ratings.indptr, ratings.indices)
-        )
-        values = torch.tensor(ratings.data - self.encoded.bias[ratings.indices])
-        codes = torch.tensor(self.encoded.factors)
-        weights, biases = solve_rows(indptr, indices, values, codes, prior)
-        return Rows(weights.numpy(), biases.numpy())
+    def fold_in(self, ratings: scipy.sparse.csr_array) -> Rows:
+        """Rows, known or new, from their ratings."""
+        return _mean_row([part.fold_in(ratings) for part in self.parts], self.n_members)
 
     @property
-    def mean_row(self) -> Rows:
-        """One encoded row without ratings."""
-        return Rows(np.zeros((1, len(self.mean_code))), np.zeros(1))
+    def unseen_column(self) -> Rows:
+        """A column without ratings."""
+        return _mean_column([part.unseen_column for part in self.parts], self.n_members)
 
     @property
-    def prior_row(self) -> Rows:
-        """One decoded row without ratings."""
-        return Rows(self.prior_weight[None], np.array([self.prior_bias]))
+    def n_units(self) -> int:
+        """Number of factors."""
+        return sum(len(part.autoencoder.mean_code) for part in self.parts)
 
-    def to_module(self, decoder: Rows, slope: np.ndarray, low: float, high: float) -> DenseAutoRec:
-        """Dense module; see `DenseAutoRec` for the decoder and the range of its input."""
-        biases = decoder.bias - decoder.factors @ self.mean_code
-        return DenseAutoRec(
-            self._network(), self.encoding, Rows(decoder.factors, biases), slope, low, high
+    def variances(
+        self,
+        rows: np.ndarray,
+        observed: scipy.sparse.csr_array,
+        asked: scipy.sparse.csr_array,
+        training_rows: np.ndarray,
+        training_observed: scipy.sparse.csr_array,
+        dtype: torch.dtype = torch.float64,
+    ) -> np.ndarray:
+        """Variance of new ratings, noise included, at the stored cells of ``asked``.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, k)
+            Factors from `fold_in`.
+        observed : csr_array of shape (n_rows, n_columns)
+            The cells they were folded in from.
+        asked : csr_array of shape (n_rows, n_targets + 1)
+            The last column stands for one without ratings.
+        training_rows : ndarray of shape (n_training_rows, k)
+        training_observed : csr_array of shape (n_training_rows, n_targets)
+
+        Returns
+        -------
+        ndarray of shape (asked.nnz,)
+        """
+        relative = self._relative_variances(
+            rows, observed, asked, training_rows, training_observed, dtype
         )
+        return self.noise + self.spread * relative
 
-    def _network(self) -> AutoRec:
-        network = AutoRec(
-            len(self.encoding.reference),
-            0,
-            [len(bias) for bias in self.biases],
-            self.activation,
-            self.encoding.n_channels,
-        ).double()
-        with torch.no_grad():
-            for parameter, array in zip(network.weights, self.weights, strict=True):
-                parameter.copy_(torch.tensor(array))
-            for parameter, array in zip(network.biases, self.biases, strict=True):
-                parameter.copy_(torch.tensor(array))
-        return network
+    def _relative_variances(
+        self,
+        rows: np.ndarray,
+        observed: scipy.sparse.csr_array,
+        asked: scipy.sparse.csr_array,
+        training_rows: np.ndarray,
+        training_observed: scipy.sparse.csr_array,
+        dtype: torch.dtype,
+    ) -> np.ndarray:
+        variances = np.zeros(asked.nnz)
+        by_column, order = _transposed(asked)
+        # One more column, without ratings.
+        seen = scipy.sparse.vstack(
+            (training_observed.T, scipy.sparse.csr_array((1, len(training_rows)))), format="csr"
+        )
+        for part, units in self._units():
+            if part.columns is not None:
+                codes = part.columns.factors
+                targets = np.vstack((codes, np.zeros(codes.shape[1])))[-asked.shape[1] :]
+                variances += part.autoencoder.relative_variances(
+                    observed, codes, asked, targets, dtype
+                )
+            else:
+                known, new = (self.n_members * some[:, units] for some in (training_rows, rows))
+                variances[order] += part.autoencoder.relative_variances(
+                    seen, known, by_column, new, dtype
+                )
+        return variances / self.n_members
+
+    def _units(self) -> Iterator[tuple[Part, slice]]:
+        """Each part and where its codes stand among the factors."""
+        start = 0
+        for part in self.parts:
+            stop = start + len(part.autoencoder.mean_code)
+            yield part, slice(start, stop)
+            start = stop
 
 
-def fit_autoencoder(
+def fit_model(
     inputs: scipy.sparse.csr_array,
-    targets: scipy.sparse.csr_array,
+    targets: scipy.sparse.csr_array | None,
     settings: Settings,
     *,
-    style: str,
+    sides: tuple[str, ...],
+    n_members: int,
+    validation_fraction: float,
     seed: int,
     device: str,
     on_epoch: Callable[[int, float], None],
-) -> tuple[Autoencoder, Rows, History]:
-    """Train the network and solve the decoded rows.
+) -> tuple[Model, Rows, Rows, list[History]]:
+    """Train on most of the ratings, measure the noise on the rest, and solve the rows with all.
 
     Parameters
     ----------
-    inputs, targets : csr_array of shape (n_encoded, n_inputs) and (n_encoded, n_decoded)
-        Stored cells are observed. May be the same object.
+    inputs : csr_array of shape (n_rows, n_columns)
+        Stored cells are observed.
+    targets : csr_array of shape (n_rows, n_targets) or None
+        Further columns, to be predicted; None predicts the columns of ``inputs``.
     settings : Settings
-    style : {"ratings", "residuals"}
-        See `Encoding`.
+    sides : tuple of {"columns", "rows"}
+        What each part of a member encodes; a second part is fitted to what the first leaves.
+    n_members : int
+    validation_fraction : float
+        Share of the target cells that the networks are not trained on.
     seed : int
     device : str
     on_epoch : callable
@@ -139,79 +185,189 @@ def fit_autoencoder(
 
     Returns
     -------
-    model : Autoencoder
-    decoded : Rows
-        The decoded rows.
-    history : History
+    model : Model
+    rows, columns : Rows
+        Of the rows and the target columns.
+    histories : list of History
+        Of each part of each member.
     """
-    generator = torch.Generator().manual_seed(seed)
-    encoding = Encoding.of(inputs, style)
-    biases = encoding.biases(inputs)
-    rows = encoding.inputs(inputs, device)
-    pattern = rows.pattern if inputs is targets else pattern_of(targets, device)
-    values = targets.data - np.repeat(biases, np.diff(targets.indptr))
-    batch = Batch(rows, pattern, torch.tensor(values, dtype=torch.float32, device=device))
-    network = AutoRec(
-        inputs.shape[1],
-        targets.shape[1],
-        settings.hidden_units,
-        settings.activation,
-        encoding.n_channels,
-    ).to(device)
-    initialise(network, batch, generator)
-    history = train(network, batch, settings, generator, on_epoch)
-    # In float64 from here on, so that a row's answer does not depend on the rows beside it.
-    network = network.cpu().double()
-    codes = _encode(network, encoding.inputs(inputs, dtype=torch.float64))
-    counts = np.diff(inputs.indptr)
-    mean_code = counts @ codes / counts.sum()
-    encoded = Rows(_centred(codes, counts, mean_code), biases)
-    decoded = targets.T.tocsr()
-    prior = _prior(network, encoded, mean_code, decoded, settings.lambd)
-    model = Autoencoder(
-        weights=[_numpy(parameter) for parameter in network.weights],
-        biases=[_numpy(parameter) for parameter in network.biases],
-        activation=settings.activation,
-        encoding=encoding,
-        encoded=encoded,
-        mean_code=mean_code,
-        **prior,
+    rng = np.random.default_rng(seed)
+    kept, heldout = _hold_out(inputs if targets is None else targets, validation_fraction, rng)
+    data = _Data(kept, None) if targets is None else _Data(inputs, kept)
+    trained, histories = [], []
+    for _ in range(n_members):
+        for i, side in enumerate(sides):
+            autoencoder, history = train_autoencoder(
+                *data.for_side(side, heldout),
+                settings,
+                style="ratings" if side == "columns" else "residuals",
+                seed=int(rng.integers(2**31)),
+                device=device,
+                on_epoch=on_epoch,
+            )
+            autoencoder = autoencoder.on_residuals() if i else autoencoder
+            trained.append(Part(autoencoder, side, bool(i), None))
+            histories.append(history)
+    # What the held-out cells teach needs no more than single precision.
+    parts, rows, columns = _solve(trained, data, n_members, torch.float32)
+    draft = Model(parts, n_members, 0.0, 1.0)
+    noise, spread = _measure_noise(draft, rows, columns, data, heldout, rng)
+    parts, rows, columns = _solve(trained, _Data(inputs, targets), n_members, torch.float64)
+    return Model(parts, n_members, noise, spread), rows, columns, histories
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Ratings given and, where these are others, ratings to predict."""
+
+    inputs: scipy.sparse.csr_array
+    targets: scipy.sparse.csr_array | None
+
+    @property
+    def wanted(self) -> scipy.sparse.csr_array:
+        return self.inputs if self.targets is None else self.targets
+
+    @property
+    def every(self) -> scipy.sparse.csr_array:
+        """All columns, the targets last."""
+        if self.targets is None:
+            return self.inputs
+        return scipy.sparse.hstack((self.inputs, self.targets), format="csr")
+
+    def for_side(
+        self, side: str, heldout: scipy.sparse.csr_array
+    ) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array, scipy.sparse.csr_array]:
+        """Inputs, targets and held-out targets of the autoencoder of one side."""
+        if side == "rows":
+            return self.inputs, self.wanted, heldout
+        every = self.every.T.tocsr()
+        if self.targets is not None:
+            given = scipy.sparse.csr_array(self.inputs.shape)
+            heldout = scipy.sparse.hstack((given, heldout), format="csr")
+        return every, every, heldout.T.tocsr()
+
+
+def _hold_out(
+    ratings: scipy.sparse.csr_array, fraction: float, rng: np.random.Generator
+) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
+    """Part the stored cells at random; all are kept where none would be."""
+    is_out = rng.random(ratings.nnz) < fraction
+    if is_out.all():
+        is_out[:] = False
+    return _select(ratings, ~is_out), _select(ratings, is_out)
+
+
+def _select(ratings: scipy.sparse.csr_array, chosen: np.ndarray) -> scipy.sparse.csr_array:
+    indptr = np.concatenate(([0], np.cumsum(chosen)))[ratings.indptr]
+    return scipy.sparse.csr_array(
+        (ratings.data[chosen], ratings.indices[chosen], indptr), shape=ratings.shape
     )
-    return model, model.decode(decoded), history
 
 
-def _prior(
-    network: AutoRec,
-    encoded: Rows,
-    mean_code: np.ndarray,
-    decoded: scipy.sparse.csr_array,
-    lambd: float,
-) -> dict[str, Any]:
-    """Read the ridge prior off the trained decoder."""
-    weight = network.decoder_weight.detach().numpy()
-    bias = network.decoder_bias.detach().numpy() + weight @ mean_code
-    rated = np.diff(decoded.indptr) > 0
-    prior_weight, prior_bias = weight[rated].mean(axis=0), float(bias[rated].mean())
-    expected = encoded.factors @ prior_weight + encoded.bias + prior_bias
-    residuals = decoded.data - expected[decoded.indices]
-    return {
-        "prior_weight": prior_weight,
-        "prior_bias": prior_bias,
-        "penalty": RIDGE_FACTOR * lambd / 2,
-        "bias_penalty": bias_penalty(residuals, decoded.indptr),
-    }
+def _solve(
+    parts: list[Part], data: _Data, n_members: int, dtype: torch.dtype
+) -> tuple[list[Part], Rows, Rows]:
+    """Rows and columns of trained parts, the decoded ones in closed form."""
+    solved: list[Part] = []
+    rows: list[Rows] = []
+    columns: list[Rows] = []
+    wanted, every = data.wanted, data.every
+    n_targets = wanted.shape[1]
+    for part in parts:
+        if part.encodes == "columns":
+            codes = part.autoencoder.encode(every.T.tocsr())
+            rows.append(part.autoencoder.decode(every, codes, dtype))
+            columns.append(codes[-n_targets:])
+            solved.append(Part(part.autoencoder, part.encodes, part.on_residuals, codes))
+        else:
+            rows.append(part.fold_in(data.inputs))
+            ratings = _residuals(wanted, rows[-2], columns[-1]) if part.on_residuals else wanted
+            columns.append(part.autoencoder.decode(ratings.T.tocsr(), rows[-1], dtype))
+            solved.append(part)
+    return solved, _mean_row(rows, n_members), _mean_column(columns, n_members)
 
 
-@torch.no_grad()
-def _encode(network: AutoRec, rows: SparseRows) -> np.ndarray:
-    codes: np.ndarray = network.codes(rows).numpy()
-    return codes
+def _residuals(
+    ratings: scipy.sparse.csr_array, rows: Rows, columns: Rows
+) -> scipy.sparse.csr_array:
+    left_over = ratings.data - _at(ratings, rows, columns)
+    return scipy.sparse.csr_array((left_over, ratings.indices, ratings.indptr), shape=ratings.shape)
 
 
-def _centred(codes: np.ndarray, counts: np.ndarray, mean_code: np.ndarray) -> np.ndarray:
-    return np.where(counts[:, None] > 0, codes - mean_code, 0.0)
+def _at(cells: scipy.sparse.csr_array, rows: Rows, columns: Rows) -> np.ndarray:
+    """Predictions at stored cells, in single precision."""
+    left, right = (torch.tensor(some.factors, dtype=torch.float32) for some in (rows, columns))
+    predicted: np.ndarray = pattern_of(cells).dots(left, right).double().numpy()
+    predicted += np.repeat(rows.bias, np.diff(cells.indptr))
+    predicted += columns.bias[cells.indices]
+    return predicted
 
 
-def _numpy(parameter: Tensor) -> np.ndarray:
-    array: np.ndarray = parameter.detach().float().numpy().copy()
-    return array
+def _measure_noise(
+    model: Model,
+    rows: Rows,
+    columns: Rows,
+    data: _Data,
+    heldout: scipy.sparse.csr_array,
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    """Noise, and what to multiply relative variances by, from errors on held-out cells.
+
+    They maximise the Gaussian likelihood, with a log-normal prior of 1 on the factor and two
+    pseudo-errors as large as the ratings vary on the noise, which decide where few cells are held
+    out.
+    """
+    # Variances cost a factorisation for each row or column touched: take a corner of the matrix.
+    share = min(1.0, np.sqrt(_N_CALIBRATION / max(1, heldout.nnz)))
+    in_rows = rng.random(heldout.shape[0]) < share
+    in_columns = rng.random(heldout.shape[1]) < share
+    chosen = np.repeat(in_rows, np.diff(heldout.indptr)) & in_columns[heldout.indices]
+    cells = _select(heldout, chosen)
+    asked = scipy.sparse.csr_array(
+        (cells.data, cells.indices, cells.indptr), shape=(cells.shape[0], cells.shape[1] + 1)
+    )
+    relative = model._relative_variances(
+        rows.factors, data.every, asked, rows.factors, data.wanted, torch.float32
+    )
+    errors = np.square(cells.data - np.clip(_at(cells, rows, columns), 1, 5))
+    usual = float(np.var(data.wanted.data)) + 1e-6
+
+    def loss(logs: np.ndarray) -> float:
+        noise, spread = np.exp(logs)
+        variances = noise + spread * relative
+        misfit = np.sum(np.log(variances) + errors / variances)
+        return float(misfit + 2 * (logs[0] + usual / noise) + 4 * np.log(spread / noise) ** 2)
+
+    start = np.full(2, np.log((errors.sum() + 2 * usual) / (len(errors) + 2)))
+    noise, spread = np.exp(scipy.optimize.minimize(loss, start, method="Nelder-Mead").x)
+    return float(noise), float(spread)
+
+
+def _transposed(
+    cells: scipy.sparse.csr_array,
+) -> tuple[scipy.sparse.csr_array, np.ndarray]:
+    """Transpose of a matrix, and the position in it of each of the transpose's stored cells."""
+    positions = (np.arange(cells.nnz), cells.indices, cells.indptr)
+    transposed = scipy.sparse.csr_array(positions, shape=cells.shape).T.tocsr()
+    return transposed, transposed.data
+
+
+def _without_bias(rows: Rows) -> Rows:
+    return Rows(rows.factors, np.zeros(len(rows)))
+
+
+def _mean_row(parts: list[Rows], n_members: int) -> Rows:
+    """Rows of the mean of members: the factors side by side."""
+    factors = np.hstack([part.factors for part in parts])
+    if n_members > 1:
+        factors /= n_members
+    return Rows(factors, _mean_bias(parts, n_members))
+
+
+def _mean_column(parts: list[Rows], n_members: int) -> Rows:
+    return Rows(np.hstack([part.factors for part in parts]), _mean_bias(parts, n_members))
+
+
+def _mean_bias(parts: list[Rows], n_members: int) -> np.ndarray:
+    bias: np.ndarray = np.sum([part.bias for part in parts], axis=0) / n_members
+    return bias

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .sparse import Pattern, at_observed, times_dense
+from .sparse import Pattern, at_observed, sum_of_squares, times_dense
 
 __all__ = ["ACTIVATIONS", "AutoRec", "SparseRows"]
 
@@ -71,9 +71,10 @@ class AutoRec(nn.Module):
 
     def codes(self, rows: SparseRows) -> Tensor:
         """Encode rows: shape (n_rows, hidden_units[-1])."""
-        first = self.weights[0].chunk(len(rows.channels))
+        first = self.weights[0]
+        blocks = first.chunk(len(rows.channels)) if len(rows.channels) > 1 else [first]
         hidden = self.biases[0]
-        for values, weight in zip(rows.channels, first, strict=True):
+        for values, weight in zip(rows.channels, blocks, strict=True):
             hidden = hidden + times_dense(rows.pattern, values, weight)
         hidden = self.activation(hidden)
         for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
@@ -86,6 +87,4 @@ class AutoRec(nn.Module):
 
     def squared_weights(self) -> Tensor:
         """``||W||_F^2 + ||V||_F^2``; biases are not penalised (equation 2 of the paper)."""
-        return sum(
-            (weight.square().sum() for weight in self.weights), self.decoder_weight.square().sum()
-        )
+        return sum(map(sum_of_squares, self.weights), sum_of_squares(self.decoder_weight))

@@ -19,10 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Prior", "bias_penalty", "solve_rows"]
+__all__ = ["Prior", "bias_penalty", "relative_variances", "solve_rows"]
 
 # Elements of the largest temporary: 128 MB in float64.
 _CHUNK = 2**24
+# Elements of the largest table of inner products: 512 MB in float64.
+_GRAM = 2**26
 
 
 @dataclass(frozen=True)
@@ -52,62 +54,162 @@ def solve_rows(
 
     Parameters
     ----------
-    indptr, indices : Tensor
+    indptr, indices : Tensor of int64
         Compressed decoded rows; indices are rows of ``codes``.
     values : Tensor of shape (nnz,)
         Ratings, in the dtype of ``codes``.
     codes : Tensor of shape (n_encoded, k)
     prior : Prior
+        What a row without observed cells gets.
 
     Returns
     -------
     weights : Tensor of shape (n_decoded, k)
     biases : Tensor of shape (n_decoded,)
-        A row without observed cells gets the prior.
     """
-    n_rows = len(indptr) - 1
-    weights = prior.weight.expand(n_rows, -1).clone()
-    biases = codes.new_full((n_rows,), prior.bias)
+    n_rows, n_units = len(indptr) - 1, codes.shape[1]
+    weights = prior.weight.repeat(n_rows, 1)
+    biases = values.new_full((n_rows,), prior.bias)
+    if not len(values):
+        return weights, biases
     residuals = values - (codes @ prior.weight)[indices] - prior.bias
-    for rows, length in _groups(indptr, codes.shape[1]):
-        offsets = torch.arange(length, device=indptr.device)
-        taken = (indptr[rows, None] + offsets).clamp_(max=len(indices) - 1)
-        observed = offsets < indptr.diff()[rows, None]
-        z = codes[indices[taken]] * observed[..., None]
-        y = torch.stack((residuals[taken] * observed, observed.to(codes.dtype)), dim=-1)
+    gram = _Gram.of(codes)
+    for rows, cells in _groups(indptr, n_units):
+        observed = cells >= 0
+        columns = torch.where(observed, indices[cells], len(codes))
+        y = torch.stack((residuals[cells] * observed, observed.to(codes.dtype)), dim=-1)
         # Two right-hand sides, the residuals and a column of ones, give the row for any bias;
         # the best bias then follows from one scalar equation.
-        slopes = _ridge(z, y, prior.penalty)
-        left_over = (y - z @ slopes).sum(dim=1)
+        z = gram.take(columns)
+        if _is_wide(columns, n_units):
+            inner = gram.among(columns, z)
+            inner.diagonal(dim1=1, dim2=2).add_(prior.penalty)
+            dual = torch.cholesky_solve(y, _cholesky(inner))
+            slopes, left_over = z.transpose(1, 2) @ dual, prior.penalty * dual.sum(dim=1)
+        else:
+            inner = z.transpose(1, 2) @ z
+            inner.diagonal(dim1=1, dim2=2).add_(prior.penalty)
+            slopes = torch.cholesky_solve(z.transpose(1, 2) @ y, _cholesky(inner))
+            left_over = (y - z @ slopes).sum(dim=1)
         shift = left_over[:, 0] / (left_over[:, 1] + prior.bias_penalty)
         weights[rows] += slopes[..., 0] - shift[:, None] * slopes[..., 1]
         biases[rows] += shift
     return weights, biases
 
 
-def _groups(indptr: Tensor, n_units: int) -> Iterator[tuple[Tensor, int]]:
-    """Batch the rows that have observed cells by similar length, in bounded memory."""
-    lengths, rows = indptr.diff().sort(stable=True)
+def relative_variances(
+    indptr: Tensor,
+    indices: Tensor,
+    codes: Tensor,
+    prior: Prior,
+    at_indptr: Tensor,
+    at_indices: Tensor,
+    at_codes: Tensor,
+) -> Tensor:
+    """Posterior variance of decoded rows' predictions, over the variance of the noise.
+
+    With ``A`` the Hessian of a row's objective over its weights and bias, halved, the prediction
+    for a code ``z`` has the variance ``(z, 1)' A^-1 (z, 1)`` times the noise.
+
+    Parameters
+    ----------
+    indptr, indices : Tensor of int64
+        Compressed decoded rows; indices are rows of ``codes``.
+    codes : Tensor of shape (n_encoded, k)
+    prior : Prior
+        With ``bias_penalty > 0``.
+    at_indptr, at_indices : Tensor of int64
+        Which predictions of each decoded row are asked for; indices are rows of ``at_codes``.
+    at_codes : Tensor of shape (n, k)
+
+    Returns
+    -------
+    Tensor of shape (len(at_indices),)
+    """
+
+    def features(z: Tensor) -> Tensor:
+        # In these the prior is the unit Gaussian.
+        bias = z.new_full((len(z), 1), prior.bias_penalty**-0.5)
+        return torch.cat((z * prior.penalty**-0.5, bias), dim=1)
+
+    known, asked = features(codes), features(at_codes)
+    variances = asked.square().sum(dim=1)[at_indices]
+    gram = _Gram.of(known)
+    wanted = at_indptr.diff() > 0
+    for rows, cells in _groups(indptr, known.shape[1], wanted):
+        columns = torch.where(cells >= 0, indices[cells], len(known))
+        z = gram.take(columns)
+        is_wide = _is_wide(columns, known.shape[1])
+        inner = gram.among(columns, z) if is_wide else z.transpose(1, 2) @ z
+        inner.diagonal(dim1=1, dim2=2).add_(1)
+        factors = _cholesky(inner)
+        for i, row in enumerate(rows.tolist()):
+            part = slice(int(at_indptr[row]), int(at_indptr[row + 1]))
+            right = asked[at_indices[part]].t()
+            if is_wide:
+                right = torch.linalg.solve_triangular(factors[i], z[i] @ right, upper=False)
+                variances[part] -= right.square().sum(dim=0)
+            else:
+                right = torch.linalg.solve_triangular(factors[i], right, upper=False)
+                variances[part] = right.square().sum(dim=0)
+    return variances
+
+
+@dataclass(frozen=True)
+class _Gram:
+    """Inner products of codes, all at once where they fit; a zero code stands for padding."""
+
+    codes: Tensor
+    products: Tensor | None
+
+    @classmethod
+    def of(cls, codes: Tensor) -> _Gram:
+        codes = torch.cat((codes, codes.new_zeros(1, codes.shape[1])))
+        return cls(codes, codes @ codes.t() if len(codes) ** 2 <= _GRAM else None)
+
+    def take(self, columns: Tensor) -> Tensor:
+        """Codes of a group: (n_rows, length, k)."""
+        taken = self.codes.index_select(0, columns.flatten())
+        return taken.view(*columns.shape, self.codes.shape[1])
+
+    def among(self, columns: Tensor, codes: Tensor) -> Tensor:
+        """Inner products within each row of a group: (n_rows, length, length)."""
+        if self.products is None:
+            return codes @ codes.transpose(1, 2)
+        return self.products[columns[:, :, None], columns[:, None, :]]
+
+
+def _groups(
+    indptr: Tensor, n_units: int, wanted: Tensor | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batch the rows that have observed cells by similar length, in bounded memory.
+
+    Yields the rows and the positions of their cells, (n_rows, length), -1 for padding.
+    """
+    lengths = indptr.diff() if wanted is None else indptr.diff() * wanted
+    lengths, rows = lengths.sort(stable=True)
     start = int((lengths == 0).sum())
     while start < len(rows):
         # The shortest row of a group sets how long its longest may be: little padding.
-        limit = int(lengths[start]) * 5 // 4 + 4
+        limit = int(lengths[start]) * 21 // 20 + 4
         stop = int(torch.searchsorted(lengths, limit, right=True))
-        stop = min(stop, start + max(1, _CHUNK // (int(lengths[stop - 1]) * n_units)))
-        yield rows[start:stop], int(lengths[stop - 1])
+        longest = int(lengths[stop - 1])
+        stop = min(stop, start + max(1, _CHUNK // (longest * max(n_units, longest))))
+        group, longest = rows[start:stop], int(lengths[stop - 1])
+        offsets = torch.arange(longest, device=indptr.device)
+        cells = indptr[group, None] + offsets
+        yield group, torch.where(offsets < lengths[start:stop, None], cells, -1)
         start = stop
 
 
-def _ridge(z: Tensor, y: Tensor, penalty: float) -> Tensor:
-    """``(Z'Z + penalty I)^-1 Z' y`` for a batch, through the smaller of the two Gram matrices."""
-    zt = z.transpose(1, 2)
-    wide = z.shape[1] <= z.shape[2]
-    gram = z @ zt if wide else zt @ z
-    gram.diagonal(dim1=1, dim2=2).add_(penalty)
-    factor = torch.linalg.cholesky(gram)
-    if wide:
-        return zt @ torch.cholesky_solve(y, factor)
-    return torch.cholesky_solve(zt @ y, factor)
+def _is_wide(columns: Tensor, n_units: int) -> bool:
+    """Whether the rows of a group are better solved through their cells than through units."""
+    return columns.shape[1] * 5 <= n_units * 6
+
+
+def _cholesky(matrices: Tensor) -> Tensor:
+    factors: Tensor = torch.linalg.cholesky_ex(matrices)[0]
+    return factors
 
 
 def bias_penalty(residuals: np.ndarray, indptr: np.ndarray) -> float:

