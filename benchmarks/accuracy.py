@@ -5,6 +5,7 @@ shows how the defaults were chosen.
 """
 
 import argparse
+import itertools
 import time
 
 import numpy as np
@@ -15,23 +16,74 @@ from skautorec import AutoRecRegressor
 N_NEW_USERS = 150
 
 
-def fit_and_score(train, test, **parameters):
-    """RMSE on the test part, and seconds to fit."""
+MODELS = {
+    "kind='user'": {"kind": "user"},
+    "kind='item'": {"kind": "item"},
+    "kind='both'": {"kind": "both"},
+    "kind='both', n_estimators=3": {"kind": "both", "n_estimators": 3},
+}
+
+
+def evaluate(train, test, **parameters):
+    """RMSE and seconds to fit, and how honest the standard deviations are."""
     start = time.perf_counter()
     model = AutoRecRegressor(random_state=0, **parameters).fit(train)
     seconds = time.perf_counter() - start
-    return rmse(test.values, model.predict(test)), seconds
+    predicted, std = model.predict(test, return_std=True)
+    errors = test.values - predicted
+    constant = np.sqrt(np.mean(np.square(errors)))
+    covered = np.abs(errors) <= 1.6449 * std
+    activity = np.bincount(train.users, minlength=train.n_users)[test.users]
+    deciles = np.array_split(covered[np.argsort(activity, kind="stable")], 10)
+    by_decile = [decile.mean() for decile in deciles]
+    return {
+        "rmse": constant,
+        "seconds": seconds,
+        "coverage": covered.mean(),
+        "lowest": min(by_decile),
+        "highest": max(by_decile),
+        "nll": np.mean(np.log(std) + np.square(errors / std) / 2),
+        # The best constant, which no honest model could know.
+        "constant_nll": np.log(constant) + 0.5,
+    }
 
 
-def report(name, train, test):
-    """Print the rows of one split."""
-    mean = np.full(len(test), train.values.mean())
-    print(f"| {name} | global mean | {rmse(test.values, mean):.4f} | |")
-    biases = Biases().fit(train).predict(test)
-    print(f"| {name} | user and item biases | {rmse(test.values, biases):.4f} | |")
-    for kind in ("item", "user"):
-        error, seconds = fit_and_score(train, test, kind=kind)
-        print(f"| {name} | kind={kind!r} | {error:.4f} | {seconds:.1f} |", flush=True)
+def report(name, splits):
+    """Print the means and deviations over some splits, and paired differences."""
+    results = {model: [] for model in MODELS}
+    biases = []
+    for train, test in splits:
+        biases.append(rmse(test.values, Biases().fit(train).predict(test)))
+        for model, parameters in MODELS.items():
+            results[model].append(evaluate(train, test, **parameters))
+    print(f"\n{name}\n")
+    print("| model | RMSE | sd | fit s | 90 % interval covers | by decile | NLL | constant |")
+    print("|---|---|---|---|---|---|---|---|")
+    print(f"| user and item biases | {np.mean(biases):.4f} | {np.std(biases):.4f} | | | | | |")
+    for model, runs in results.items():
+        mean = {key: np.mean([run[key] for run in runs]) for key in runs[0]}
+        deviation = np.std([run["rmse"] for run in runs])
+        lowest, highest = min(r["lowest"] for r in runs), max(r["highest"] for r in runs)
+        print(
+            f"| {model} | {mean['rmse']:.4f} | {deviation:.4f} | {mean['seconds']:.0f} | "
+            f"{mean['coverage']:.1%} | {lowest:.1%} to {highest:.1%} | {mean['nll']:.4f} | "
+            f"{mean['constant_nll']:.4f} |",
+            flush=True,
+        )
+    if len(biases) > 1:
+        report_differences(
+            {model: [run["rmse"] for run in runs] for model, runs in results.items()}
+        )
+
+
+def report_differences(errors):
+    """Paired comparison over splits: mean difference and its standard error."""
+    print("\nPaired over splits, RMSE of the second minus the first\n")
+    print("| first | second | difference | standard error |\n|---|---|---|---|")
+    for first, second in itertools.pairwise(errors):
+        differences = np.subtract(errors[second], errors[first])
+        error = np.std(differences, ddof=1) / np.sqrt(len(differences))
+        print(f"| {first} | {second} | {differences.mean():+.4f} | {error:.4f} |")
 
 
 def split_users(ratings, seed):
@@ -104,14 +156,16 @@ def _concatenate(first, second):
 def main():
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="ML-100K only")
-    quick = parser.parse_args().quick
-    print(f"{machine()}; random_state=0\n")
-    print("| split | model | RMSE | fit s |\n|---|---|---|---|")
-    report("ML-100K u1", *u1())
-    if not quick:
-        report("ML-1M 90/10, split 0", *random_split(load("ml-1m"), 0))
+    parser.add_argument("--quick", action="store_true", help="ML-100K u1 only")
+    parser.add_argument("--splits", type=int, default=5, help="random splits of ML-1M")
+    options = parser.parse_args()
+    print(f"{machine()}; default parameters, random_state=0")
+    report("ML-100K, u1", [u1()])
+    if not options.quick:
         report_new_users(load("ml-100k"))
+        ratings = load("ml-1m")
+        splits = (random_split(ratings, seed) for seed in range(options.splits))
+        report(f"ML-1M, random 90/10, splits 0 to {options.splits - 1}", splits)
 
 
 if __name__ == "__main__":

@@ -109,20 +109,6 @@ class Model:
         -------
         ndarray of shape (asked.nnz,)
         """
-        relative = self._relative_variances(
-            rows, observed, asked, training_rows, training_observed, dtype
-        )
-        return self.noise + self.spread * relative
-
-    def _relative_variances(
-        self,
-        rows: np.ndarray,
-        observed: scipy.sparse.csr_array,
-        asked: scipy.sparse.csr_array,
-        training_rows: np.ndarray,
-        training_observed: scipy.sparse.csr_array,
-        dtype: torch.dtype,
-    ) -> np.ndarray:
         variances = np.zeros(asked.nnz)
         by_column, order = _transposed(asked)
         # One more column, without ratings.
@@ -141,7 +127,7 @@ class Model:
                 variances[order] += part.autoencoder.relative_variances(
                     seen, known, by_column, new, dtype
                 )
-        return variances / self.n_members
+        return self.noise + self.spread / self.n_members * variances
 
     def _units(self) -> Iterator[tuple[Part, slice]]:
         """Each part and where its codes stand among the factors."""
@@ -208,11 +194,8 @@ def fit_model(
             autoencoder = autoencoder.on_residuals() if i else autoencoder
             trained.append(Part(autoencoder, side, bool(i), None))
             histories.append(history)
-    # What the held-out cells teach needs no more than single precision.
-    parts, rows, columns = _solve(trained, data, n_members, torch.float32)
-    draft = Model(parts, n_members, 0.0, 1.0)
-    noise, spread = _measure_noise(draft, rows, columns, data, heldout, rng)
-    parts, rows, columns = _solve(trained, _Data(inputs, targets), n_members, torch.float64)
+    noise, spread = _measure_noise(trained, n_members, data, _corner(heldout, rng))
+    parts, rows, columns = _solve(trained, _Data(inputs, targets), n_members)
     return Model(parts, n_members, noise, spread), rows, columns, histories
 
 
@@ -265,23 +248,38 @@ def _select(ratings: scipy.sparse.csr_array, chosen: np.ndarray) -> scipy.sparse
 
 
 def _solve(
-    parts: list[Part], data: _Data, n_members: int, dtype: torch.dtype
+    parts: list[Part],
+    data: _Data,
+    n_members: int,
+    corner: scipy.sparse.csr_array | None = None,
 ) -> tuple[list[Part], Rows, Rows]:
-    """Rows and columns of trained parts, the decoded ones in closed form."""
+    """Rows and columns of trained parts, the decoded ones in closed form.
+
+    With a corner, in single precision, and only what predictions of its cells need.
+    """
     solved: list[Part] = []
     rows: list[Rows] = []
     columns: list[Rows] = []
     wanted, every = data.wanted, data.every
     n_targets = wanted.shape[1]
-    for part in parts:
+    dtype = torch.float64 if corner is None else torch.float32
+    for i, part in enumerate(parts):
+        is_last = i + 1 == len(parts) or not parts[i + 1].on_residuals
         if part.encodes == "columns":
             codes = part.autoencoder.encode(every.T.tocsr())
-            rows.append(part.autoencoder.decode(every, codes, dtype))
+            ratings = every
+            if corner is not None and is_last:
+                in_rows = np.diff(corner.indptr) > 0
+                ratings = _select(every, np.repeat(in_rows, np.diff(every.indptr)))
+            rows.append(part.autoencoder.decode(ratings, codes, dtype))
             columns.append(codes[-n_targets:])
             solved.append(Part(part.autoencoder, part.encodes, part.on_residuals, codes))
         else:
             rows.append(part.fold_in(data.inputs))
             ratings = _residuals(wanted, rows[-2], columns[-1]) if part.on_residuals else wanted
+            if corner is not None:
+                in_columns = np.bincount(corner.indices, minlength=n_targets) > 0
+                ratings = _select(ratings, in_columns[ratings.indices])
             columns.append(part.autoencoder.decode(ratings.T.tocsr(), rows[-1], dtype))
             solved.append(part)
     return solved, _mean_row(rows, n_members), _mean_column(columns, n_members)
@@ -303,13 +301,20 @@ def _at(cells: scipy.sparse.csr_array, rows: Rows, columns: Rows) -> np.ndarray:
     return predicted
 
 
+def _corner(heldout: scipy.sparse.csr_array, rng: np.random.Generator) -> scipy.sparse.csr_array:
+    """Some of the held-out cells, in a part of the rows and a part of the columns.
+
+    Each row or column touched costs a factorisation.
+    """
+    share = min(1.0, np.sqrt(_N_CALIBRATION / max(1, heldout.nnz)))
+    in_rows = rng.random(heldout.shape[0]) < share
+    in_columns = rng.random(heldout.shape[1]) < share
+    chosen = np.repeat(in_rows, np.diff(heldout.indptr)) & in_columns[heldout.indices]
+    return _select(heldout, chosen)
+
+
 def _measure_noise(
-    model: Model,
-    rows: Rows,
-    columns: Rows,
-    data: _Data,
-    heldout: scipy.sparse.csr_array,
-    rng: np.random.Generator,
+    parts: list[Part], n_members: int, data: _Data, cells: scipy.sparse.csr_array
 ) -> tuple[float, float]:
     """Noise, and what to multiply relative variances by, from errors on held-out cells.
 
@@ -317,16 +322,11 @@ def _measure_noise(
     pseudo-errors as large as the ratings vary on the noise, which decide where few cells are held
     out.
     """
-    # Variances cost a factorisation for each row or column touched: take a corner of the matrix.
-    share = min(1.0, np.sqrt(_N_CALIBRATION / max(1, heldout.nnz)))
-    in_rows = rng.random(heldout.shape[0]) < share
-    in_columns = rng.random(heldout.shape[1]) < share
-    chosen = np.repeat(in_rows, np.diff(heldout.indptr)) & in_columns[heldout.indices]
-    cells = _select(heldout, chosen)
+    solved, rows, columns = _solve(parts, data, n_members, cells)
     asked = scipy.sparse.csr_array(
         (cells.data, cells.indices, cells.indptr), shape=(cells.shape[0], cells.shape[1] + 1)
     )
-    relative = model._relative_variances(
+    relative = Model(solved, n_members, 0.0, 1.0).variances(
         rows.factors, data.every, asked, rows.factors, data.wanted, torch.float32
     )
     errors = np.square(cells.data - np.clip(_at(cells, rows, columns), 1, 5))

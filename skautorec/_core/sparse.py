@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-__all__ = ["Pattern", "at_observed", "sum_of_squares", "times_dense"]
+__all__ = ["Pattern", "at_observed", "bag_sum", "sum_of_squares", "times_dense"]
 
 # Columns of the dense operand that a product takes at a time on the CPU. Rows of that operand are
 # read in the order of the observed cells; in blocks this narrow they stay in the nearest caches,
@@ -102,11 +102,11 @@ class Pattern:
 
     def times(self, values: Tensor, dense: Tensor) -> Tensor:
         """``A @ dense`` for the matrix ``A`` with these ``values`` at the observed cells."""
-        return _bag_sum(self.indptr, self.indices, values, dense)
+        return bag_sum(self.indptr, self.indices, values, dense)
 
     def transposed_times(self, values: Tensor, dense: Tensor) -> Tensor:
         """``A.T @ dense`` for the matrix ``A`` with these ``values`` at the observed cells."""
-        return _bag_sum(self.t_indptr, self.t_indices, values[self.order], dense)
+        return bag_sum(self.t_indptr, self.t_indices, values[self.order], dense)
 
     def dots(self, left: Tensor, right: Tensor) -> Tensor:
         """``left[row] . right[column]`` at each observed cell, in compressed-row order."""
@@ -125,7 +125,8 @@ class Pattern:
         return cells.values()
 
 
-def _bag_sum(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tensor:
+def bag_sum(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tensor:
+    """``A @ dense`` for the sparse matrix ``A`` in compressed rows."""
     # embedding_bag is the fastest sparse-times-dense kernel torch has on the CPU, and unlike
     # the CSR product it needs no MKL.
     sums = [

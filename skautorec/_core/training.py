@@ -55,8 +55,8 @@ class Batch:
     def drop(self, probability: float, generator: torch.Generator) -> Batch:
         """Hide each observed cell of the input with this probability, and scale up the others."""
         pattern, channels = self.rows.pattern, self.rows.channels
-        kept = torch.empty_like(channels[0]).bernoulli_(1 - probability, generator=generator)
-        kept /= 1 - probability
+        draws = torch.rand(channels[0].shape, generator=generator, device=channels[0].device)
+        kept = (draws >= probability) / (1 - probability)
         inputs = SparseRows(pattern, tuple(channel * kept for channel in channels))
         return Batch(inputs, self.targets, self.values)
 
