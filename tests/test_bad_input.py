@@ -187,7 +187,7 @@ def test_an_astronomic_id_is_an_id_and_costs_no_memory():
     assert ids.tolist() == [8]
 
 
-@pytest.mark.parametrize("kind", ["item", "user"])
+@pytest.mark.parametrize("kind", ["item", "user", "both"])
 def test_rows_and_columns_without_ratings_are_allowed(kind):
     gaps = R.tolil()
     gaps[4], gaps[:, 7] = 0, 0
@@ -197,7 +197,7 @@ def test_rows_and_columns_without_ratings_are_allowed(kind):
     assert np.isfinite(fitted.recommend(4)[1]).all()
 
 
-@pytest.mark.parametrize("kind", ["item", "user"])
+@pytest.mark.parametrize("kind", ["item", "user", "both"])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_a_diverging_fit_says_what_to_change_and_leaves_nothing_behind(kind, solver):
     fresh = model(kind=kind, solver=solver, learning_rate=1e38, activation="identity", max_iter=50)

@@ -18,7 +18,7 @@ from sklearn.metrics import r2_score
 from skautorec import AutoRecRegressor, Ratings
 from skautorec.datasets import make_ratings
 
-KINDS = ["item", "user"]
+KINDS = ["item", "user", "both"]
 SCALES = {"0..10": (0, 10), "-10..10": (-10, 10), "1..100": (1, 100), "0.1..0.5": (0.1, 0.5)}
 
 
@@ -213,6 +213,7 @@ def test_fits_are_identical_in_any_process(kind):
     assert runs[0] == runs[1] != ""
 
 
+@pytest.mark.parametrize("kind", ["item", "user"])
 @pytest.mark.parametrize("hidden_units", [8, (12, 6)])
 def test_to_module_predicts_the_same(kind, hidden_units, ratings):
     model = new(kind, hidden_units=hidden_units).fit(ratings)
@@ -231,6 +232,55 @@ def test_to_module_has_the_parameters_of_the_source_document(kind, shape, expect
     R = make_ratings(*shape, 800, random_state=0).to_matrix()
     module = new(kind, hidden_units=7).fit(R).to_module()
     assert sum(parameter.numel() for parameter in module.parameters()) == expected
+
+
+@pytest.mark.parametrize("several", [{"kind": "both"}, {"kind": "item", "n_estimators": 2}])
+def test_to_module_refuses_several_networks(several, ratings):
+    with pytest.raises(ValueError, match="n_estimators=1"):
+        new(**several).fit(ratings).to_module()
+
+
+def test_the_average_of_members_is_the_mean_of_their_predictions(kind, ratings):
+    model = new(kind, n_estimators=3, dropout=0.0).fit(ratings)
+    alone = model._model
+    n_parts = len(alone.parts) // 3
+    k = model.user_factors_.shape[1] // 3
+    assert k == 8 * n_parts
+    members = [slice(k * i, k * (i + 1)) for i in range(3)]
+    products = [3 * model.user_factors_[:, m] @ model.item_factors_[:, m].T for m in members]
+    biases = model.user_bias_[:, None] + model.item_bias_
+    assert not np.allclose(products[0], products[1], atol=1e-3)
+    mean = np.clip(np.mean(products, axis=0) + biases, 1, 5)
+    np.testing.assert_allclose(model.predict(ratings.to_matrix()), mean, atol=1e-9)
+
+
+def test_both_kinds_are_better_than_one():
+    ratings = make_ratings(400, 300, 30_000, random_state=0)
+    is_test = np.random.default_rng(0).random(len(ratings)) < 0.2
+    errors = {}
+    for kind in KINDS:
+        model = AutoRecRegressor(50, kind=kind, random_state=0).fit(ratings[~is_test])
+        errors[kind] = np.std(ratings[is_test].values - model.predict(ratings[is_test]))
+    assert errors["both"] < min(errors["item"], errors["user"])
+
+
+def test_early_stopping_keeps_the_best_epoch(kind, ratings):
+    overfitting = {"lambd": 0.1, "dropout": 0.0, "max_iter": 300, "validation_fraction": 0.2}
+    fitted = new(kind, tol=0.0, **overfitting).fit(ratings)
+    assert fitted.validation_scores_ is None and fitted.n_iter_ == 300
+    stopped = new(kind, early_stopping=True, **overfitting).fit(ratings)
+    scores = stopped.validation_scores_
+    assert stopped.n_iter_ <= len(scores) == len(stopped.loss_curve_) < 300
+    if kind != "both":
+        assert stopped.n_iter_ == np.argmax(scores) + 1 < len(scores)
+
+
+def test_ratings_held_out_of_training_are_used_in_the_end(kind, ratings):
+    # Nearly all ratings are held out, and still every row is solved from all of them.
+    model = new(kind, validation_fraction=0.9).fit(ratings)
+    folded_in = model.predict(ratings.to_matrix())[ratings.users, ratings.items]
+    np.testing.assert_allclose(model.predict(ratings), folded_in, atol=1e-9)
+    assert model.score(ratings) > 0.2
 
 
 def test_lambd_to_infinity_is_a_model_of_biases(kind, ratings):

@@ -210,3 +210,28 @@ def test_training_stops_when_the_objective_stalls():
     chosen = settings(max_iter=2000, tol=0.01, n_iter_no_change=5)
     history = train(network, batch, chosen, torch.Generator())
     assert 5 < len(history.losses) < 1000
+
+
+def test_dropout_hides_cells_and_scales_up_the_others():
+    batch = to_batch(random_ratings(60, 50))
+    dropped = batch.drop(0.7, torch.Generator().manual_seed(0))
+    (values,), (kept,) = batch.rows.channels, dropped.rows.channels
+    rated = values != 0
+    hidden = kept == 0
+    assert 0.65 < float(hidden[rated].double().mean()) < 0.75
+    torch.testing.assert_close(kept[~hidden], values[~hidden] / 0.3)
+    assert dropped.targets is batch.targets and dropped.values is batch.values
+
+
+def test_validation_restores_the_best_parameters():
+    batch = to_batch(random_ratings(30, 20), torch.float32)
+    validation = Batch(batch.rows, batch.targets, batch.values.flip(0))  # what training unlearns
+    network = small_network(batch, dtype=torch.float32)
+    chosen = settings(max_iter=100, n_iter_no_change=20)
+    history = train(network, batch, chosen, torch.Generator().manual_seed(0), validation=validation)
+    values = validation.values
+    with torch.no_grad():
+        errors = network(validation.rows, validation.targets) - values
+    score = 1 - float(errors.square().sum() / (values - values.mean()).square().sum())
+    assert score == pytest.approx(max(history.scores), abs=1e-5)
+    assert history.n_epochs == np.argmax(history.scores) + 1

@@ -10,7 +10,7 @@ import pytest
 from skautorec import AutoRecRegressor, Ratings
 from skautorec.datasets import make_ratings
 
-KINDS = ["item", "user"]
+KINDS = ["item", "user", "both"]
 
 
 def planted(n_users=60, n_items=40, density=0.5, seed=0):

@@ -1,0 +1,165 @@
+"""Standard deviations of predicted ratings against their definition, and what they promise."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+
+from skautorec import AutoRecRegressor, Ratings
+from skautorec._core import ridge
+from skautorec._core.ridge import Prior, relative_variances
+from skautorec.datasets import make_ratings
+
+KINDS = ["item", "user", "both"]
+
+
+@pytest.fixture(scope="module")
+def ratings():
+    return make_ratings(80, 50, 1500, random_state=0)
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+def new(kind, **changed):
+    parameters = {"hidden_units": 8, "lambd": 10.0, "max_iter": 20, "random_state": 0}
+    return AutoRecRegressor(kind=kind, **(parameters | changed))
+
+
+def reference(codes, asked, penalty, bias_penalty):
+    """``(z, 1)' A^-1 (z, 1)`` for each row of ``asked``, written out."""
+    features = np.column_stack((codes, np.ones(len(codes))))
+    A = features.T @ features + np.diag([penalty] * codes.shape[1] + [bias_penalty])
+    asked = np.column_stack((asked, np.ones(len(asked))))
+    return np.einsum("ij,jk,ik->i", asked, np.linalg.inv(A), asked)
+
+
+@pytest.mark.parametrize("k", [3, 40])  # rows solved through units, and through cells
+@pytest.mark.parametrize("gram", [0, 2**26])  # without and with a table of all inner products
+def test_relative_variances_are_the_posterior(k, gram, monkeypatch):
+    monkeypatch.setattr(ridge, "_GRAM", gram)
+    rng = np.random.default_rng(0)
+    codes, others = rng.normal(size=(30, k)), rng.normal(size=(12, k))
+    observed = scipy.sparse.random_array((9, 30), density=0.4, random_state=1, format="lil")
+    observed[4] = 0  # a row without cells gets its prior variance
+    observed = observed.tocsr()
+    observed.eliminate_zeros()
+    asked = scipy.sparse.random_array((9, 12), density=0.5, random_state=2, format="csr")
+    prior = Prior(torch.zeros(k, dtype=torch.float64), 0.0, 2.0, 3.0)
+    compressed = [
+        torch.tensor(a, dtype=torch.int64) for m in (observed, asked) for a in (m.indptr, m.indices)
+    ]
+    variances = relative_variances(
+        *compressed[:2], torch.tensor(codes), prior, *compressed[2:], torch.tensor(others)
+    ).numpy()
+    for row in range(9):
+        part = slice(asked.indptr[row], asked.indptr[row + 1])
+        cells = observed.indices[observed.indptr[row] : observed.indptr[row + 1]]
+        expected = reference(codes[cells], others[asked.indices[part]], 2.0, 3.0)
+        np.testing.assert_allclose(variances[part], expected, rtol=1e-9)
+
+
+def test_std_is_the_ridge_posterior_in_rating_units(kind, ratings):
+    scaled = Ratings(ratings.users, ratings.items, 25 * ratings.values - 25)  # 0..100
+    model = new(kind).fit(scaled)
+    core = model._model
+    R = np.zeros((80, 50), bool)
+    R[ratings.users, ratings.items] = True
+    variances = np.full((80, 50), core.noise)
+    for part, units in core._units():
+        prior = part.autoencoder.penalty, part.autoencoder.bias_penalty
+        items, users = model.item_factors_[:, units] / 25, model.user_factors_[:, units]
+        if part.encodes == "columns":
+            for user in range(80):
+                variances[user] += core.spread * reference(items[R[user]], items, *prior)
+        else:
+            for item in range(50):
+                variances[:, item] += core.spread * reference(users[R[:, item]], users, *prior)
+    _, std = model.predict(scaled.to_matrix(), return_std=True)
+    np.testing.assert_allclose(std, 25 * np.sqrt(variances), rtol=1e-6)
+
+
+def test_every_way_to_ask_gives_the_same_std(kind, ratings):
+    model = new(kind).fit(ratings)
+    predicted, dense = model.predict(ratings.to_matrix(), return_std=True)
+    assert predicted.shape == dense.shape
+    np.testing.assert_array_equal(predicted, model.predict(ratings.to_matrix()))
+    twice = ratings[[5, 3, 5]]  # a table may ask for a pair twice
+    _, std = model.predict(twice, return_std=True)
+    np.testing.assert_allclose(std, dense[twice.users, twice.items], rtol=1e-9)
+    ids, scores, std = model.recommend([7, 0], n=5, return_std=True)
+    np.testing.assert_array_equal(scores, model.recommend([7, 0], n=5)[1])
+    np.testing.assert_allclose(std, dense[[[7], [0]], ids], rtol=1e-9)
+    ids, scores, std = model.recommend(7, n=50, return_std=True)
+    assert len(ids) == len(scores) == len(std) < 50
+    new_user = dict(
+        zip(ratings.items[ratings.users == 7], ratings.values[ratings.users == 7], strict=True)
+    )
+    np.testing.assert_allclose(model.recommend(new_user, n=50, return_std=True)[2], std, rtol=1e-6)
+
+
+def test_padding_of_batches_has_no_std(kind, ratings):
+    model = new(kind).fit(ratings)
+    _, scores, std = model.recommend([1, 2], n=3, candidates=[0, 1], return_std=True)
+    assert std.shape == (2, 3)
+    np.testing.assert_array_equal(np.isnan(std), np.isnan(scores))
+
+
+def test_after_fit_with_y_each_column_has_its_unit(kind, ratings):
+    R = ratings.to_matrix()
+    y = R[:, 40:].toarray()
+    y[y == 0] = np.nan
+    plain = new(kind).fit(R[:, :40], y)
+    stretched = new(kind).fit(R[:, :40], y * np.r_[10.0, np.ones(9)])
+    (_, one), (_, other) = (m.predict(R[:, :40], return_std=True) for m in (plain, stretched))
+    np.testing.assert_allclose(other[:, 0], 10 * one[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(other[:, 1:], one[:, 1:], rtol=1e-5)
+    single = new(kind).fit(R[:, :40], y[:, 0])
+    predicted, std = single.predict(R[:, :40], return_std=True)
+    assert predicted.shape == std.shape == (80,)
+    assert plain.recommend(3, n=4, return_std=True)[2].shape == (4,)
+
+
+def test_more_ratings_mean_less_doubt(ratings):
+    R = ratings.to_matrix().toarray()
+    R[R == 0] = np.nan
+    few = R.copy()
+    few[:, ::2] = np.nan  # half as many ratings of each user
+    model = new("item").fit(R)
+    less, more = (model.predict(X, return_std=True)[1] for X in (R, few))
+    assert (less < more).mean() > 0.99
+    model = new("user").fit(ratings)
+    _, std = model.predict(R, return_std=True)
+    counts = np.bincount(ratings.items, minlength=50)
+    assert np.corrcoef(counts, std.mean(axis=0))[0, 1] < -0.5
+
+
+def test_the_unknown_is_doubtful_and_finite(kind, ratings):
+    model = new(kind).fit(ratings)
+    asked = Ratings([0, 1, 1], [0, 0, 1], [3.0, 3.0, 3.0], user_ids=[5, 9999], item_ids=[7, 8888])
+    predicted, std = model.predict(asked, return_std=True)
+    assert np.isfinite(predicted).all() and np.isfinite(std).all()
+    known = model.predict(ratings, return_std=True)[1]
+    assert std[2] > known.mean()
+
+
+def test_intervals_cover_what_they_say(kind):
+    ratings = make_ratings(300, 200, 20_000, random_state=0)
+    is_test = np.random.default_rng(0).random(len(ratings)) < 0.2
+    model = AutoRecRegressor(50, kind=kind, random_state=0).fit(ratings[~is_test])
+    predicted, std = model.predict(ratings[is_test], return_std=True)
+    errors = ratings[is_test].values - predicted
+    assert 0.85 < np.mean(np.abs(errors) < 1.645 * std) < 0.95
+    # Better informed than the best constant.
+    nll = np.mean(np.log(std) + np.square(errors / std) / 2)
+    assert nll < np.log(errors.std()) + 0.5 + 0.01
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 30])
+def test_tiny_tables_have_a_std_too(kind, n):
+    rng = np.random.default_rng(0)
+    tiny = Ratings(np.arange(n) % 6, np.arange(n) // 6, rng.integers(1, 6, n).astype(float))
+    predicted, std = new(kind).fit(tiny).predict(tiny, return_std=True)
+    assert np.isfinite(predicted).all() and np.isfinite(std).all()
