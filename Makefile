@@ -1,5 +1,7 @@
 # make demo    the main job on MovieLens 100K, environment included
 # make test    lint, types, tests and doctests, environment included
+# make docs    the documentation, into docs/_build/html; a warning is an error
+# make bench   every benchmark; needs SKAUTOREC_DATA
 # make wheel   build wheel and sdist, install each into an empty environment and use it
 # make test-oldest, make test-newest   the tests at both ends of the dependency ranges
 #
@@ -14,7 +16,7 @@ TORCH = torch
 VENV = .venv
 RUN = $(VENV)/bin/python -m
 
-.PHONY: demo test lint wheel test-oldest test-newest bench clean
+.PHONY: demo test lint docs wheel test-oldest test-newest bench clean
 
 demo: $(VENV)/ready
 	$(VENV)/bin/python examples/demo.py
@@ -34,6 +36,10 @@ $(VENV)/ready: pyproject.toml
 	$(RUN) pip install --quiet "$(TORCH)"
 	$(RUN) pip install --quiet --editable . --group dev
 	touch $@
+
+docs: $(VENV)/ready
+	rm -rf docs/_build docs/generated
+	$(RUN) sphinx -q -W --keep-going -b html docs docs/_build/html
 
 wheel: $(VENV)/ready
 	rm -rf dist
@@ -63,7 +69,12 @@ test-newest:
 
 bench: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/accuracy.py
+	$(VENV)/bin/python benchmarks/defaults.py
+	$(VENV)/bin/python benchmarks/epoch.py
+	$(VENV)/bin/python benchmarks/ridge.py
+	$(VENV)/bin/python benchmarks/serving.py
+	$(VENV)/bin/python benchmarks/growth.py
 	$(VENV)/bin/python benchmarks/memory.py
 
 clean:
-	rm -rf .venv* dist build *.egg-info demo_learning_curve.png
+	rm -rf .venv* dist build docs/_build docs/generated *.egg-info demo_learning_curve.png

@@ -140,7 +140,7 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         Epochs behind the model; the most, where several networks were trained.
     n_features_in_ : int
         Number of items.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_items,)
         Only after fitting on a frame whose column names are all strings.
 
     See Also

@@ -76,8 +76,8 @@ class Autoencoder:
         values = ratings.data - encoded.bias[ratings.indices]
         weights, biases = solve_rows(
             *_compressed(ratings),
-            torch.tensor(values, dtype=dtype),
-            torch.tensor(encoded.factors, dtype=dtype),
+            torch.from_numpy(values).to(dtype),
+            torch.from_numpy(encoded.factors).to(dtype),
             self._prior(dtype),
         )
         return Rows(weights.double().numpy(), biases.double().numpy())

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
+import torch
+
+from .sparse import sampled_dots
 
 __all__ = ["Factors", "Rows"]
 
@@ -46,12 +49,19 @@ class Factors:
     def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Scores of pairs: shape (n_pairs,)."""
         scores = self.rows.bias[rows] + self.columns.bias[columns]
-        size = max(1, _CHUNK // max(1, self.rows.factors.shape[1]))
-        for start in range(0, len(scores), size):
-            part = slice(start, start + size)
-            scores[part] += np.einsum(
-                "ij,ij->i", self.rows.factors[rows[part]], self.columns.factors[columns[part]]
-            )
+        if len(scores) < len(self.rows) + len(self.columns):
+            left, right = self.rows.factors[rows], self.columns.factors[columns]
+            scores += np.einsum("ij,ij->i", left, right)
+            return scores
+        if len(scores) > len(self.rows) * len(self.columns):
+            every: np.ndarray = self.block()[rows, columns]
+            return every
+        order = np.argsort(rows, kind="stable")
+        ends = np.cumsum(np.bincount(rows, minlength=len(self.rows)))
+        indptr = torch.from_numpy(np.append(0, ends))
+        indices = torch.from_numpy(columns[order].astype(np.int64))
+        left, right = torch.from_numpy(self.rows.factors), torch.from_numpy(self.columns.factors)
+        scores[order] += sampled_dots(indptr, indices, left, right).numpy()
         return scores
 
     def block(self, rows: slice | np.ndarray = slice(None)) -> np.ndarray:

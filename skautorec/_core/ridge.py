@@ -76,8 +76,12 @@ def solve_rows(
     biases = values.new_full((n_rows,), prior.bias)
     if not len(values):
         return weights, biases
-    residuals = values - (codes @ prior.weight)[indices] - prior.bias
-    gram = _Gram.of(codes)
+    if len(indices) < len(codes):
+        expected = codes[indices] @ prior.weight + prior.bias
+    else:
+        expected = (codes @ prior.weight)[indices] + prior.bias
+    residuals = values - expected
+    gram = _Gram.of(codes, indptr)
     # Rows with few cells are combinations of their codes; these are the coefficients.
     duals = torch.zeros_like(values)
     for rows, cells in _groups(indptr, n_units):
@@ -141,8 +145,8 @@ def relative_variances(
 
     known, asked = features(codes), features(at_codes)
     variances = asked.square().sum(dim=1)[at_indices]
-    gram = _Gram.of(known)
     wanted = at_indptr.diff() > 0
+    gram = _Gram.of(known, indptr)
     for rows, cells in _groups(indptr, known.shape[1], wanted):
         columns = torch.where(cells >= 0, indices[cells], len(known))
         z = gram.take(columns)
@@ -164,15 +168,19 @@ def relative_variances(
 
 @dataclass(frozen=True)
 class _Gram:
-    """Inner products of codes, all at once where they fit; a zero code stands for padding."""
+    """Inner products of codes, all at once where that pays; a zero code stands for padding."""
 
     codes: Tensor
     products: Tensor | None
 
     @classmethod
-    def of(cls, codes: Tensor) -> _Gram:
+    def of(cls, codes: Tensor, indptr: Tensor) -> _Gram:
+        if len(indptr) == 2:
+            return cls(codes, None)  # one row needs no padding
         codes = torch.cat((codes, codes.new_zeros(1, codes.shape[1])))
-        return cls(codes, codes @ codes.t() if len(codes) ** 2 <= _GRAM else None)
+        size = len(codes) ** 2
+        pays = size <= min(_GRAM, int(indptr.diff().square().sum()))
+        return cls(codes, codes @ codes.t() if pays else None)
 
     def take(self, columns: Tensor) -> Tensor:
         """Codes of a group: (n_rows, length, k)."""

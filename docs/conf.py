@@ -1,0 +1,38 @@
+"""Sphinx configuration: `make docs` builds the site with warnings as errors."""
+
+import skautorec
+
+project = "skautorec"
+author = "skautorec developers"
+copyright = "skautorec developers, BSD 3-Clause licence"
+release = version = "0.1.0.dev0"
+assert skautorec
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_copybutton",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+nitpicky = False
+
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+numpydoc_show_inherited_class_members = False
+numpydoc_validation_checks = {"GL01", "GL03", "GL08", "PR01", "PR02", "PR03", "RT01", "SS03"}
+numpydoc_validation_exclude = {r"\._", r"set_\w+_request$", r"\.get_\w+$", r"\.set_params$"}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skautorec"
+html_theme_options = {
+    "github_url": "https://github.com/skautorec/skautorec",
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+}
+html_sidebars = {"index": [], "start": [], "benchmarks": [], "changes": []}
