@@ -35,4 +35,4 @@ html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,
 }
-html_sidebars = {"index": [], "start": [], "benchmarks": [], "changes": []}
+html_sidebars = {"index": [], "start": [], "guide": [], "benchmarks": [], "changes": []}
