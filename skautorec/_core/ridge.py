@@ -23,8 +23,8 @@ from .sparse import bag_sum
 
 __all__ = ["Prior", "bias_penalty", "relative_variances", "solve_rows"]
 
-# Elements of the largest temporary: 128 MB in float64.
-_CHUNK = 2**24
+# Elements of the largest temporary: 8 MB in float64.
+_CHUNK = 2**20
 # Elements of the largest table of inner products: 512 MB in float64.
 _GRAM = 2**26
 # Error, relative to the right-hand side, that one step of refinement mends.
