@@ -5,11 +5,10 @@ MovieLens 1M, 500 units, codes of a fitted item kind. Rounds alternate; medians 
 
 import argparse
 import json
-import time
 
 import numpy as np
 import torch
-from data import load, machine
+from data import alternate, load, machine
 
 from skautorec import AutoRecRegressor
 from skautorec._core.ridge import Prior, relative_variances, solve_rows
@@ -57,18 +56,11 @@ def main():
         "solve_rows": solve,
         "solve_rows and relative_variances": solve_with_variance,
     }
-    seconds = {name: [] for name in steps}
-    answers = {}
-    for _ in range(1 if options.quick else options.rounds):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            answers[name] = step()
-            seconds[name].append(time.perf_counter() - start)
+    medians, answers = alternate(steps, 1 if options.quick else options.rounds)
     difference = np.abs(
         answers["numpy.linalg.solve loop"][:, :-1] - answers["solve_rows"][0].numpy()
     )
     assert difference.max() < 1e-6, difference.max()
-    medians = {name: float(np.median(times)) for name, times in seconds.items()}
     print(machine(), f"\n\n{rows.shape[0]} rows, 500 units\n\n| step | median s | of the loop |")
     print("|---|---|---|")
     for name, median in medians.items():

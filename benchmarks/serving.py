@@ -6,10 +6,9 @@ factors. Rounds alternate; medians are quoted.
 
 import argparse
 import json
-import time
 
 import numpy as np
-from data import load, machine
+from data import alternate, load, machine
 
 from skautorec import AutoRecRegressor
 from skautorec.datasets import make_ratings
@@ -41,13 +40,7 @@ def main():
         "one new user, folded in, top 10": lambda: model.recommend(new_user, n=10),
         "predict all pairs of the table": lambda: model.predict(ratings),
     }
-    seconds = {name: [] for name in steps}
-    for _ in range(1 if options.quick else options.rounds):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            seconds[name].append(time.perf_counter() - start)
-    medians = {name: float(np.median(times)) for name, times in seconds.items()}
+    medians, _ = alternate(steps, 1 if options.quick else options.rounds)
     print(machine(), "\n\n| step | median s |\n|---|---|")
     for name, median in medians.items():
         print(f"| {name} | {median:.4f} |")

@@ -1,12 +1,11 @@
 """Sphinx configuration: `make docs` builds the site with warnings as errors."""
 
-import skautorec
+from importlib.metadata import version as version_of
 
 project = "skautorec"
 author = "skautorec developers"
 copyright = "skautorec developers, BSD 3-Clause licence"
-release = version = "0.1.0.dev0"
-assert skautorec
+release = version = version_of("skautorec")
 
 extensions = [
     "sphinx.ext.autodoc",

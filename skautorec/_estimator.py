@@ -413,17 +413,19 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         items = self._items.translate(ratings._items)[ratings.items]
         self._warn_of_strangers(users)
         factors = Factors(self._user_rows(), self._item_rows())
-        observed = self._known_context()
         if (users < 0).any() or (items < 0).any():
             # The priors go to the end, where the code of an unknown id, -1, finds them.
             factors = Factors(
                 factors.rows.append(self._new_user()), factors.columns.append(self._new_item())
             )
-            empty = scipy.sparse.csr_array((1, observed.shape[1]))
-            observed = scipy.sparse.vstack((observed, empty), format="csr")
         predicted = np.clip(factors.at(users, items), *self.rating_range_)
         if not return_std:
             return predicted
+        observed = self._known_context()
+        n_added = len(factors.rows) - observed.shape[0]
+        if n_added:
+            empty = scipy.sparse.csr_array((n_added, observed.shape[1]))
+            observed = scipy.sparse.vstack((observed, empty), format="csr")
         return predicted, self._std(factors.rows, observed, users, items)
 
     def _known_context(self) -> scipy.sparse.csr_array:

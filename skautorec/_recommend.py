@@ -181,8 +181,9 @@ class RecommenderMixin:
         if len(batch) and all(isinstance(one, Mapping) for one in batch):
             return *self._new_users(self._read_mappings(batch)), False
         codes = self._user_codes(batch if is_batch else as_single(user))
-        context = self._known_context()[codes]
-        return self._user_rows()[codes], self._seen[codes], context, not is_batch
+        seen = self._seen[codes]
+        context = self._known_context()[codes] if self._has_targets else seen
+        return self._user_rows()[codes], seen, context, not is_batch
 
     def _new_users(
         self, context: scipy.sparse.csr_array

@@ -25,8 +25,7 @@ __all__ = ["Autoencoder", "train_autoencoder"]
 
 # Ridge penalty of the serving decoder over the lambd / 2 that training used. The decoder is
 # re-fitted to codes that have already seen the same ratings, so it needs more; and more still where
-# it is fitted to what another autoencoder left. Chosen on validation ratings, see
-# benchmarks/defaults.py.
+# it is fitted to what another autoencoder left. Chosen on validation ratings.
 RIDGE_FACTOR = 1.5
 RESIDUAL_RIDGE_FACTOR = 5.0
 # Pseudo-ratings that hold the bias of a row fitted to residuals at zero.
