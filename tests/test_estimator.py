@@ -12,29 +12,14 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import torch
+from conftest import KINDS, new
 from sklearn.base import clone
 from sklearn.metrics import r2_score
 
 from skautorec import AutoRecRegressor, Ratings
 from skautorec.datasets import make_ratings
 
-KINDS = ["item", "user", "both"]
 SCALES = {"0..10": (0, 10), "-10..10": (-10, 10), "1..100": (1, 100), "0.1..0.5": (0.1, 0.5)}
-
-
-@pytest.fixture(scope="module")
-def ratings():
-    return make_ratings(80, 50, 1500, random_state=0)
-
-
-@pytest.fixture(params=KINDS)
-def kind(request):
-    return request.param
-
-
-def new(kind, **changed):
-    parameters = {"hidden_units": 8, "lambd": 10.0, "max_iter": 20, "random_state": 0}
-    return AutoRecRegressor(kind=kind, **(parameters | changed))
 
 
 def with_nan(ratings):

@@ -30,7 +30,6 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skautorec import AutoRecRegressor, Ratings
-from skautorec.datasets import make_ratings
 
 # Reasons for failing a check of scikit-learn, by the name of the check: there are none.
 EXPECTED_FAILURES: dict[str, str] = {}
@@ -58,11 +57,6 @@ def test_dense_regression_is_learnt_with_little_shrinkage(kind):
     model = AutoRecRegressor(lambd=5.0, kind=kind, max_iter=300, random_state=0).fit(X, y)
     assert model.score(X, y) > 0.5
     assert model.score(X, y) == pytest.approx(r2_score(y, model.predict(X)))
-
-
-@pytest.fixture(scope="module")
-def ratings():
-    return make_ratings(80, 50, 1500, random_state=0)
 
 
 @pytest.fixture
