@@ -17,7 +17,7 @@ SETS = {
     "MovieTweetings": lambda: random_split(load("movietweetings"), 0)[0],
     "ML-1M split 0": lambda: random_split(load("ml-1m"), 0)[0],
 }
-GRID = {"hidden_units": [100, 250, 500], "lambd": [60, 120, 180, 240]}
+GRID = {"hidden_units": [100, 250, 500], "lambd": [60, 100, 150, 220]}
 
 
 def validate(train, validation, **parameters):

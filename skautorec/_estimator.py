@@ -66,7 +66,7 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
     ----------
     hidden_units : int or sequence of int, default=500
         Units of the hidden layer; several numbers make a deep encoder, the last holds the codes.
-    lambd : float, default=120.0
+    lambd : float, default=100.0
         Strength of the L2 penalty, in the units of the paper's objective on five-star ratings
         (other ranges are mapped to five stars first, so it means the same for all), whatever the
         batch size. Useful values are about 20 to 400; more ratings per user want more.
@@ -203,7 +203,7 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         self,
         hidden_units: Any = 500,
         *,
-        lambd: float = 120.0,
+        lambd: float = 100.0,
         kind: str = "item",
         n_estimators: int = 1,
         activation: str = "sigmoid",

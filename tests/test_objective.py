@@ -6,6 +6,7 @@ import scipy.optimize
 import scipy.sparse
 import torch
 
+from skautorec._core.encoding import Encoding
 from skautorec._core.network import AutoRec, SparseRows
 from skautorec._core.sparse import Pattern, at_observed, times_dense
 from skautorec._core.training import Batch, Settings, initialise, objective, train
@@ -235,3 +236,21 @@ def test_validation_restores_the_best_parameters():
     score = 1 - float(errors.square().sum() / (values - values.mean()).square().sum())
     assert score == pytest.approx(max(history.scores), abs=1e-5)
     assert history.n_epochs == np.argmax(history.scores) + 1
+
+
+def test_biases_tell_a_generous_user_from_a_good_item():
+    rng = np.random.default_rng(0)
+    n_users, n_items = 60, 40
+    generosity, quality = np.linspace(-1, 1, n_users), np.linspace(-1, 1, n_items)
+    # Generous users rate the bad items, so that plain means confuse the two.
+    observed = rng.random((n_users, n_items)) < 0.1 + 0.8 * (
+        np.sign(generosity)[:, None] != np.sign(quality)
+    )
+    ratings = scipy.sparse.csr_array(
+        np.where(observed, 3 + generosity[:, None] + quality, 0.0) * observed
+    )
+    plain_means = ratings.sum(axis=0) / observed.sum(axis=0)
+    encoding = Encoding.of(ratings, "ratings")
+    assert np.corrcoef(plain_means, quality)[0, 1] < 0.8
+    assert np.corrcoef(encoding.reference, quality)[0, 1] > 0.9
+    assert np.corrcoef(encoding.biases(ratings), generosity)[0, 1] > 0.9

@@ -29,7 +29,7 @@ __all__ = ["Autoencoder", "train_autoencoder"]
 RIDGE_FACTOR = 1.5
 RESIDUAL_RIDGE_FACTOR = 5.0
 # Pseudo-ratings that hold the bias of a row fitted to residuals at zero.
-RESIDUAL_BIAS_PENALTY = 20.0
+RESIDUAL_BIAS_PENALTY = 80.0
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import scipy.sparse
 import torch
 
 from .autoencoder import Autoencoder, train_autoencoder
-from .encoding import pattern_of
+from .encoding import pattern_of, transposed
 from .factors import Rows
 from .training import History, Settings
 
@@ -110,7 +110,7 @@ class Model:
         ndarray of shape (asked.nnz,)
         """
         variances = np.zeros(asked.nnz)
-        by_column, order = _transposed(asked)
+        by_column, order = transposed(asked)
         # One more column, without ratings.
         seen = scipy.sparse.vstack(
             (training_observed.T, scipy.sparse.csr_array((1, len(training_rows)))), format="csr"
@@ -341,15 +341,6 @@ def _measure_noise(
     start = np.full(2, np.log((errors.sum() + 2 * usual) / (len(errors) + 2)))
     noise, spread = np.exp(scipy.optimize.minimize(loss, start, method="Nelder-Mead").x)
     return float(noise), float(spread)
-
-
-def _transposed(
-    cells: scipy.sparse.csr_array,
-) -> tuple[scipy.sparse.csr_array, np.ndarray]:
-    """Transpose of a matrix, and the position in it of each of the transpose's stored cells."""
-    positions = (np.arange(cells.nnz), cells.indices, cells.indptr)
-    transposed = scipy.sparse.csr_array(positions, shape=cells.shape).T.tocsr()
-    return transposed, transposed.data
 
 
 def _without_bias(rows: Rows) -> Rows:
