@@ -241,7 +241,7 @@ def _hold_out(
 
 
 def _select(ratings: scipy.sparse.csr_array, chosen: np.ndarray) -> scipy.sparse.csr_array:
-    indptr = np.concatenate(([0], np.cumsum(chosen)))[ratings.indptr]
+    indptr = np.concatenate(([0], np.cumsum(chosen)))[ratings.indptr].astype(ratings.indptr.dtype)
     return scipy.sparse.csr_array(
         (ratings.data[chosen], ratings.indices[chosen], indptr), shape=ratings.shape
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .sparse import Pattern, at_observed, sum_of_squares, times_dense
+from .sparse import Pattern, at_observed, times_dense
 
 __all__ = ["ACTIVATIONS", "AutoRec", "SparseRows"]
 
@@ -85,6 +85,6 @@ class AutoRec(nn.Module):
         """Predict the observed cells of ``targets``: shape (nnz,)."""
         return at_observed(targets, self.codes(rows), self.decoder_weight, self.decoder_bias)
 
-    def squared_weights(self) -> Tensor:
-        """``||W||_F^2 + ||V||_F^2``; biases are not penalised (equation 2 of the paper)."""
-        return sum(map(sum_of_squares, self.weights), sum_of_squares(self.decoder_weight))
+    def penalised(self) -> list[Tensor]:
+        """Return ``V`` of each layer and ``W``; biases are not penalised (equation 2)."""
+        return [*self.weights, self.decoder_weight]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-__all__ = ["Pattern", "at_observed", "bag_sum", "sampled_dots", "sum_of_squares", "times_dense"]
+__all__ = ["Pattern", "at_observed", "bag_sum", "sampled_dots", "times_dense"]
 
 # Columns of the dense operand that a product takes at a time, on the CPU in single precision. Rows
 # of that operand are read in the order of the observed cells; in blocks this narrow they stay in
@@ -37,7 +37,7 @@ class Pattern:
         Compressed rows; values that belong to the pattern are in this order.
     t_indptr, t_indices : Tensor of int32
         The same cells in compressed columns.
-    order : Tensor of int64
+    order : Tensor of int32
         ``values[order]`` are the values in compressed-column order.
     """
 
@@ -57,7 +57,7 @@ class Pattern:
         device: torch.device | str = "cpu",
     ) -> Pattern:
         """Build the pattern of a CSR matrix without duplicate cells."""
-        positions = np.arange(len(indices))
+        positions = np.arange(len(indices), dtype=np.int32)
         columns = scipy.sparse.csr_array((positions, indices, indptr), shape=shape).tocsc()
 
         def tensor(array: np.ndarray, dtype: torch.dtype) -> Tensor:
@@ -69,7 +69,7 @@ class Pattern:
             tensor(indices, torch.int32),
             tensor(columns.indptr, torch.int32),
             tensor(columns.indices, torch.int32),
-            tensor(columns.data, torch.int64),
+            tensor(columns.data, torch.int32),
         )
 
     @property
@@ -125,7 +125,8 @@ def sampled_dots(indptr: Tensor, indices: Tensor, left: Tensor, right: Tensor) -
             size=(len(left), len(right)),
             check_invariants=False,
         )
-    for some_left, some_right in zip(_blocks(left), _blocks(right), strict=True):
+    for columns in _blocks(left):
+        some_left, some_right = left[:, columns].contiguous(), right[:, columns].contiguous()
         cells = torch.sparse.sampled_addmm(cells, some_left, some_right.t())
     return cells.values()
 
@@ -134,24 +135,25 @@ def bag_sum(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> T
     """``A @ dense`` for the sparse matrix ``A`` in compressed rows."""
     # embedding_bag is the fastest sparse-times-dense kernel torch has on the CPU, and unlike
     # the CSR product it needs no MKL.
-    sums = [
-        embedding_bag(
+    sums = dense.new_empty(len(indptr) - 1, dense.shape[1])
+    for columns in _blocks(dense):
+        sums[:, columns] = embedding_bag(
             indices,
-            block,
+            dense[:, columns].contiguous(),
             indptr,
             mode="sum",
             per_sample_weights=values,
             include_last_offset=True,
         )
-        for block in _blocks(dense)
-    ]
-    return torch.cat(sums, dim=1)
+    return sums
 
 
-def _blocks(dense: Tensor) -> list[Tensor]:
-    if dense.device.type != "cpu" or dense.dtype != torch.float32:
-        return [dense.contiguous()]
-    return [block.contiguous() for block in dense.split(_BLOCK, dim=1)]
+def _blocks(dense: Tensor) -> list[slice]:
+    """Columns to take at a time."""
+    width = dense.shape[1]
+    if dense.device.type == "cpu" and dense.dtype == torch.float32:
+        return [slice(start, start + _BLOCK) for start in range(0, width, _BLOCK)]
+    return [slice(width)]
 
 
 class _TimesDense(torch.autograd.Function):
@@ -182,23 +184,6 @@ class _AtObserved(torch.autograd.Function):
             pattern.transposed_times(grad, left),
             pattern.sum_columns(grad),
         )
-
-
-class _SumOfSquares(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, matrix: Tensor) -> Tensor:
-        ctx.save_for_backward(matrix)
-        return torch.dot(matrix.view(-1), matrix.view(-1))
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:
-        (matrix,) = ctx.saved_tensors
-        return matrix * (2 * grad)
-
-
-def sum_of_squares(matrix: Tensor) -> Tensor:
-    """Squared Frobenius norm of a contiguous matrix, without a copy of it."""
-    return _SumOfSquares.apply(matrix)
 
 
 def times_dense(pattern: Pattern, values: Tensor, dense: Tensor) -> Tensor:

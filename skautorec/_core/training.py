@@ -21,7 +21,7 @@ from torch import Tensor
 from .network import AutoRec, SparseRows
 from .sparse import Pattern
 
-__all__ = ["SOLVERS", "Batch", "History", "Settings", "initialise", "objective", "train"]
+__all__ = ["SOLVERS", "Batch", "History", "Settings", "add_gradient", "initialise", "train"]
 
 # Learning rate used where none is given.
 SOLVERS = {"adam": 0.003, "rprop": 0.003, "lbfgs": 1.0}
@@ -94,10 +94,19 @@ class History:
         return int(np.argmax(self.scores)) + 1 if self.scores else len(self.losses)
 
 
-def objective(network: AutoRec, batch: Batch, lambd: float, share: float = 1.0) -> Tensor:
-    """Equation 2, with ``share`` of the penalty."""
+def add_gradient(network: AutoRec, batch: Batch, lambd: float, share: float = 1.0) -> Tensor:
+    """Equation 2, with ``share`` of the penalty; its gradient is added to the parameters'."""
     errors = network(batch.rows, batch.targets) - batch.values
-    return errors.square().sum() + (share * lambd / 2) * network.squared_weights()
+    loss = errors.square().sum()
+    loss.backward()
+    loss = loss.detach()
+    # In place: through autograd each of these would cost another copy of the weights.
+    with torch.no_grad():
+        for weight in network.penalised():
+            assert weight.grad is not None
+            weight.grad.add_(weight, alpha=share * lambd)
+            loss += share * lambd / 2 * torch.dot(weight.view(-1), weight.view(-1))
+    return loss
 
 
 @torch.no_grad()
@@ -260,11 +269,9 @@ def _stepper(
 
         def closure() -> Tensor:
             optimizer.zero_grad()
-            loss = objective(network, batch, settings.lambd, share)
-            loss.backward()
-            return loss
+            return add_gradient(network, batch, settings.lambd, share)
 
-        return float(optimizer.step(closure).detach())
+        return float(optimizer.step(closure))
 
     return step
 
