@@ -414,7 +414,9 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         self._warn_of_strangers(users)
         factors = Factors(self._user_rows(), self._item_rows())
         if (users < 0).any() or (items < 0).any():
-            # The priors go to the end, where the code of an unknown id, -1, finds them.
+            # An unknown id stands for the prior, which goes to the end.
+            users = np.where(users < 0, len(factors.rows), users)
+            items = np.where(items < 0, len(factors.columns), items)
             factors = Factors(
                 factors.rows.append(self._new_user()), factors.columns.append(self._new_item())
             )
@@ -441,9 +443,8 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         rows: np.ndarray,
         items: np.ndarray,
     ) -> np.ndarray:
-        """Standard deviations of pairs of rows of ``users`` and items, -1 for an unknown one."""
+        """Standard deviations of pairs of rows of ``users`` and items, past the last an unknown."""
         n_items = len(self._target_items)
-        rows, items = rows % len(users), np.where(items < 0, n_items, items)
         # Each pair once: a table may hold one twice.
         codes, where = np.unique(rows * (n_items + 1) + items, return_inverse=True)
         asked = scipy.sparse.coo_array(

@@ -111,6 +111,21 @@ def test_users_and_items_never_seen_get_the_prior(kind, ratings):
     assert model.predict(never_rated)[0] == pytest.approx(mean, abs=0.8)
 
 
+def test_strangers_in_a_large_table_are_predicted_as_in_a_small_one(kind, ratings):
+    model = new(kind).fit(ratings[(ratings.users < 70) & (ratings.items < 45)])
+    # With unknown ids, and enough pairs for each of the ways to score them.
+    frame = pd.DataFrame({"user": ratings.users, "item": ratings.items, "rating": ratings.values})
+    frame["user"] = frame["user"].where(frame["user"] < 70, frame["user"] + 1000)
+    frame["item"] = frame["item"].where(frame["item"] < 45, frame["item"] + 1000)
+    table = Ratings.from_frame(frame, user="user", item="item", rating="rating")
+    for size in (len(table), 300, 40):
+        table = table[:size]
+        predicted, std = model.predict(table, return_std=True)
+        apart = [model.predict(table[i : i + 10], return_std=True) for i in range(0, size, 10)]
+        np.testing.assert_allclose(predicted, np.concatenate([one[0] for one in apart]))
+        np.testing.assert_allclose(std, np.concatenate([one[1] for one in apart]))
+
+
 def test_a_user_folded_in_is_the_user_trained_on(ratings):
     model = new("item", max_iter=100).fit(ratings)
     row = ratings.to_matrix()[[4]]

@@ -56,3 +56,20 @@ def test_ties_go_by_position_whatever_the_batch():
     one, _ = Factors(rows[:1], columns).top(5)
     np.testing.assert_array_equal(one, [[40, 41, 0, 1, 2]])
     np.testing.assert_array_equal(every, np.repeat(one, 20, axis=0))
+
+
+@pytest.mark.parametrize("copies", [1, 40])  # ties across the edge of a list
+@pytest.mark.parametrize("density", [0.0, 0.5, 0.99])
+@pytest.mark.parametrize("scale", [1.0, 1e-5])  # so near that single precision cannot tell
+def test_screened_lists_are_the_exact_ones(scale, density, copies, monkeypatch):
+    rng = np.random.default_rng(0)
+    columns = np.tile(scale * rng.normal(size=(400 // copies, 3)), (copies, 1))
+    rows = Rows(rng.normal(size=(200, 3)), rng.normal(size=200))
+    model = Factors(rows, Rows(columns, np.full(400, 3.0)))
+    hidden = scipy.sparse.csr_array(rng.random((200, 400)) < density)
+    screened = model.top(10, hidden)
+    monkeypatch.setattr(factors, "_SCREENED", 201)
+    exact = model.top(10, hidden)
+    np.testing.assert_array_equal(screened[1], exact[1])
+    listed = ~np.isnan(exact[1])
+    np.testing.assert_array_equal(screened[0][listed], exact[0][listed])
