@@ -33,7 +33,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
     "ignore_pattern": r"(demo|_data)\.py$",
-    "within_subsection_order": "ExampleTitleSortKey",
+    "within_subsection_order": "FileNameSortKey",
     "doc_module": ("skautorec",),
     "backreferences_dir": "generated/backreferences",
     "image_srcset": ["2x"],

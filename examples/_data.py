@@ -14,5 +14,6 @@ def load():
         ratings = make_ratings(900, 1200, 80_000, random_state=0)
         titles = {item: f"Film {item}" for item in ratings.item_ids.tolist()}
         data = Bunch(ratings=ratings, titles=titles, name="synthetic ratings")
-    print(f"{data.name}: {data.ratings}")
+    print(data.name)
+    print(data.ratings)
     return data

@@ -2,10 +2,10 @@
 From a data frame to recommendations, in a Pipeline
 ===================================================
 
-Ratings often come as a data frame with string ids. A step that reads it into `Ratings` makes a
-``Pipeline`` of it, which cross-validates on rows of the frame and, once fitted, recommends in the
-frame's own ids. The data are MovieLens 100K where it is at hand, with titles for ids, else
-synthetic ratings.
+Ratings often come as a data frame with string ids. A step that reads it into
+:class:`~skautorec.Ratings` makes a ``Pipeline`` of it, which cross-validates on rows of the frame
+and, once fitted, recommends in the frame's own ids. The data are MovieLens 100K where it is at
+hand, with titles for ids, else synthetic ratings.
 """
 
 import matplotlib.pyplot as plt
@@ -77,10 +77,11 @@ for height, score in zip(where, stars, strict=True):
         color="C0",
     )
 ax.axvline(5, color="0.4", linestyle=":")
-ax.annotate("highest\nrating", (5, -0.6), xytext=(3, 0), textcoords="offset points", color="0.4")
+ax.annotate("highest rating", (5, -0.85), xytext=(-4, 0), textcoords="offset points", ha="right")
 ax.set_yticks(where, films)
 ax.tick_params(axis="y", length=0)
 ax.set(
+    ylim=(-1, len(films) - 0.3),
     xlabel="Predicted rating (stars, not clipped to 5) and 50 % interval",
     title=f"{data.name}: for {who}",
 )

@@ -3,8 +3,9 @@ How many ratings, how many epochs
 =================================
 
 Would more ratings help, and is training long enough? scikit-learn's ``learning_curve`` answers the
-first with ever larger parts of the training ratings, `TrainingCurveDisplay` the second. The data
-are MovieLens 100K where it is at hand, else synthetic ratings.
+first with ever larger parts of the training ratings,
+:class:`~skautorec.plotting.TrainingCurveDisplay` the second. The data are MovieLens 100K where it
+is at hand, else synthetic ratings.
 """
 
 import matplotlib.pyplot as plt
@@ -49,8 +50,8 @@ ax.xaxis.set_major_formatter("{x:,.0f}")
 plt.show()
 
 # %%
-# With ``early_stopping=True`` training watches ratings that it holds out, and keeps the best epoch.
-# The learning rate falls to zero over ``max_iter`` epochs, so that both curves level off.
+# With ``early_stopping=True`` training watches ratings that it holds out, and keeps the best
+# epoch. The learning rate falls to zero over ``max_iter`` epochs, so that both curves level off.
 
 model = AutoRecRegressor(50, early_stopping=True, random_state=0).fit(ratings)
 figure, ax = plt.subplots(figsize=(6, 4.2), layout="constrained")

@@ -2,9 +2,9 @@
 Predict ratings and recommend
 =============================
 
-Fit nine tenths of a table of ratings, look at the error on ratings held out,
-and recommend to a known user and to a new one. The data are MovieLens 100K where it is at hand,
-else synthetic ratings.
+Fit nine tenths of a table of ratings, look at the error on ratings held out, and recommend to a
+known user and to a new one. The data are MovieLens 100K where it is at hand, else synthetic
+ratings.
 """
 
 import matplotlib.pyplot as plt

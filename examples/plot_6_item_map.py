@@ -2,8 +2,9 @@
 A map of the items
 ==================
 
-`ItemMapDisplay` puts items near each other when users are predicted to treat them alike. The data
-are MovieLens 100K where it is at hand, else synthetic ratings (whose map means nothing).
+:class:`~skautorec.plotting.ItemMapDisplay` puts items near each other when users are predicted to
+treat them alike. The data are MovieLens 100K where it is at hand, else synthetic ratings (whose
+map means nothing).
 """
 
 import matplotlib.pyplot as plt
@@ -22,20 +23,18 @@ model = AutoRecRegressor(100, random_state=0).fit(data.ratings)
 counts = np.bincount(data.ratings.items, minlength=data.ratings.n_items)
 popular = model.item_ids_[np.argsort(-counts, kind="stable")].tolist()
 for item in popular[:8]:
-    ids, similarities = model.similar_items(item, n=3)
-    near = ", ".join(
-        f"{data.titles[i]} {s:.2f}" for i, s in zip(ids.tolist(), similarities, strict=True)
-    )
-    print(f"{data.titles[item]}: {near}")
+    print(data.titles[item])
+    for near, similarity in zip(*model.similar_items(item, n=3), strict=True):
+        print(f"  {similarity:.2f}  {data.titles[near.item()]}")
 
 # %%
 # Labels go to the films rated most that are not too near to one labelled before. On MovieLens,
-# action and disaster films lie to the right and art-house films to the left; family classics at the
-# top, and films with an edge at the bottom. Few ratings leave a film near the centre. Nobody told
-# the model about genres.
+# action and disaster films lie to the right and art-house films to the left; family classics at
+# the top, and films with an edge at the bottom. Few ratings leave a film near the centre. Nobody
+# told the model about genres.
 
 figure, ax = plt.subplots(figsize=(9, 6.5), layout="constrained")
-display = ItemMapDisplay.from_estimator(model, ax=ax, s=2 + counts / 12)
+display = ItemMapDisplay.from_estimator(model, ax=ax)  # for the positions
 positions = dict(zip(model.item_ids_.tolist(), display.positions, strict=True))
 labels = {}
 for item in popular:

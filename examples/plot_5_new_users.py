@@ -51,8 +51,8 @@ for name, model in models.items():
     print(f"{name}: {np.round(errors[name], 3).tolist()}")
 
 # %%
-# The first ratings say how generous a user is, which biases use as well; what they say about tastes
-# is the growing distance of the two lines.
+# The first ratings say how generous a user is, which biases use as well; what they say about
+# tastes is the growing distance of the two lines.
 
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 figure, ax = plt.subplots(figsize=(6, 4.2), layout="constrained")
