@@ -38,7 +38,7 @@ $(VENV)/ready: pyproject.toml
 	touch $@
 
 docs: $(VENV)/ready
-	rm -rf docs/_build docs/generated
+	rm -rf docs/_build docs/generated docs/auto_examples
 	$(RUN) sphinx -q -W --keep-going -b html docs docs/_build/html
 
 wheel: $(VENV)/ready
@@ -77,4 +77,4 @@ bench: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/memory.py
 
 clean:
-	rm -rf .venv* dist build docs/_build docs/generated *.egg-info demo_learning_curve.png
+	rm -rf .venv* dist build docs/_build docs/generated docs/auto_examples *.egg-info demo_learning_curve.png

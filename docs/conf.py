@@ -13,6 +13,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
@@ -26,6 +27,19 @@ numpydoc_validation_checks = {"GL01", "GL03", "GL08", "PR01", "PR02", "PR03", "R
 numpydoc_validation_exclude = {r"\._", r"set_\w+_request$", r"\.get_\w+$", r"\.set_params$"}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "ignore_pattern": r"(demo|_data)\.py$",
+    "within_subsection_order": "FileNameSortKey",
+    "doc_module": ("skautorec",),
+    "backreferences_dir": "generated/backreferences",
+    "image_srcset": ["2x"],
+    "show_memory": False,
+    "write_computation_times": False,
+}
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skautorec"

@@ -1,0 +1,61 @@
+"""
+Choose the hidden units and the penalty
+=======================================
+
+``GridSearchCV`` takes :class:`~skautorec.Ratings` as it takes any table of samples: it hides
+ratings, and predicts them from the others. Here it compares widths of the hidden layer and
+strengths of the penalty on one split, to be quick; use ``KFold(5, shuffle=True)`` for a choice
+that matters. The data are MovieLens 100K where it is at hand, else synthetic ratings.
+"""
+
+import matplotlib.pyplot as plt
+from _data import load
+from sklearn.model_selection import GridSearchCV, ShuffleSplit, train_test_split
+
+from skautorec import AutoRecRegressor
+
+data = load()
+train, test = train_test_split(data.ratings, test_size=0.1, random_state=0)
+units, penalties = [25, 50, 100, 200], [15, 30, 60, 120, 240]
+search = GridSearchCV(
+    AutoRecRegressor(random_state=0),
+    {"hidden_units": units, "lambd": penalties},
+    cv=ShuffleSplit(1, test_size=0.2, random_state=0),
+    scoring="neg_root_mean_squared_error",
+    error_score="raise",
+).fit(train, train.values)
+print(f"Best: {search.best_params_}, RMSE {-search.best_score_:.4f} on the hidden ratings")
+print(
+    f"Fitted to all training ratings, RMSE {-search.score(test, test.values):.4f} on the test set"
+)
+
+# %%
+# The last parameter varies fastest in ``cv_results_``.
+
+errors = -search.cv_results_["mean_test_score"].reshape(len(units), len(penalties))
+figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
+image = ax.imshow(errors, cmap="cividis_r", aspect="auto")
+for row in range(len(units)):
+    for column in range(len(penalties)):
+        value = errors[row, column]
+        is_best = value == errors.min()
+        ax.text(
+            column,
+            row,
+            f"{value:.3f}" + ("\nbest" if is_best else ""),
+            ha="center",
+            va="center",
+            color="white" if image.norm(value) > 0.5 else "black",
+            weight="bold" if is_best else "normal",
+        )
+ax.set_xticks(range(len(penalties)), penalties)
+ax.set_yticks(range(len(units)), units)
+ax.spines[:].set_visible(False)
+ax.tick_params(length=0)
+ax.set(
+    xlabel="Penalty lambd",
+    ylabel="Hidden units",
+    title=f"{data.name}: RMSE on hidden ratings (stars)",
+)
+figure.colorbar(image, label="RMSE (light is better)").outline.set_visible(False)
+plt.show()

@@ -1,0 +1,62 @@
+"""
+How many ratings, how many epochs
+=================================
+
+Would more ratings help, and is training long enough? scikit-learn's ``learning_curve`` answers the
+first with ever larger parts of the training ratings,
+:class:`~skautorec.plotting.TrainingCurveDisplay` the second. The data are MovieLens 100K where it
+is at hand, else synthetic ratings.
+"""
+
+import matplotlib.pyplot as plt
+from _data import load
+from sklearn.model_selection import ShuffleSplit, learning_curve
+
+from skautorec import AutoRecRegressor
+from skautorec.plotting import TrainingCurveDisplay
+
+data = load()
+ratings = data.ratings
+plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
+figure, ax = plt.subplots(figsize=(6, 4.2), layout="constrained")
+for kind, marker, height in (("item", "o", 7), ("both", "s", -7)):
+    sizes, _, scores = learning_curve(
+        AutoRecRegressor(50, kind=kind, random_state=0),
+        ratings,
+        ratings.values,
+        train_sizes=[0.1, 0.2, 0.4, 0.7, 1.0],
+        cv=ShuffleSplit(2, test_size=0.1, random_state=0),
+        scoring="neg_root_mean_squared_error",
+        error_score="raise",
+    )
+    errors = -scores.mean(axis=1)
+    (line,) = ax.plot(sizes, errors, marker=marker)
+    ax.annotate(
+        f"{kind}, {errors[-1]:.3f}",
+        (sizes[-1], errors[-1]),
+        xytext=(8, height),
+        textcoords="offset points",
+        va="center",
+        color=line.get_color(),
+    )
+    print(kind, dict(zip(sizes.tolist(), errors.round(4).tolist(), strict=True)))
+ax.set(
+    xlabel="Training ratings",
+    ylabel="RMSE on held-out ratings (stars)",
+    title=f"{data.name}: error by number of ratings, 50 hidden units",
+)
+ax.locator_params(axis="x", nbins=6)
+ax.xaxis.set_major_formatter("{x:,.0f}")
+plt.show()
+
+# %%
+# With ``early_stopping=True`` training watches ratings that it holds out, and keeps the best
+# epoch. The learning rate falls to zero over ``max_iter`` epochs, so that both curves level off.
+
+model = AutoRecRegressor(50, early_stopping=True, random_state=0).fit(ratings)
+figure, ax = plt.subplots(figsize=(6, 4.2), layout="constrained")
+display = TrainingCurveDisplay.from_estimator(model, ax=ax)
+ax.set_title(f"{data.name}: training, 50 hidden units")
+ax.yaxis.set_major_formatter("{x:,.0f}")
+print(f"{len(model.loss_curve_)} epochs, of which {model.n_iter_} are behind the model")
+plt.show()

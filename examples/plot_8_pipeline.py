@@ -1,0 +1,88 @@
+"""
+From a data frame to recommendations, in a Pipeline
+===================================================
+
+Ratings often come as a data frame with string ids. A step that reads it into
+:class:`~skautorec.Ratings` makes a ``Pipeline`` of it, which cross-validates on rows of the frame
+and, once fitted, recommends in the frame's own ids. The data are MovieLens 100K where it is at
+hand, with titles for ids, else synthetic ratings.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from _data import load
+from sklearn.model_selection import KFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from skautorec import AutoRecRegressor, Ratings
+
+data = load()
+ratings = data.ratings
+frame = pd.DataFrame(
+    {
+        "who": [f"user-{user}" for user in ratings.user_ids[ratings.users]],
+        "film": [data.titles[item] for item in ratings.item_ids[ratings.items].tolist()],
+        "stars": ratings.values,
+    }
+).drop_duplicates(["who", "film"])  # MovieLens has some films under two ids
+for column in ("who", "film"):  # so that every training part knows every id
+    frame = frame[frame.groupby(column)["stars"].transform("size") >= 15]
+print(frame.head())
+
+# %%
+# Rows are samples, so scikit-learn can split them; each training part is read anew.
+
+pipeline = make_pipeline(
+    FunctionTransformer(
+        Ratings.from_frame, kw_args={"user": "who", "item": "film", "rating": "stars"}
+    ),
+    AutoRecRegressor(100, random_state=0),
+)
+scores = cross_val_score(
+    pipeline,
+    frame,
+    frame["stars"],
+    cv=KFold(3, shuffle=True, random_state=0),
+    scoring="neg_root_mean_squared_error",
+    error_score="raise",
+)
+print(f"RMSE in three folds: {np.round(-scores, 3).tolist()}")
+
+# %%
+# The last step knows the ids of the frame.
+
+model = pipeline.fit(frame)[-1]
+who = frame["who"].iloc[0]
+films, stars, std = model.recommend(who, n=10, return_std=True)
+print(pd.DataFrame({"film": films, "stars": stars, "std": std}).round(2).to_string(index=False))
+
+# %%
+# The bars are 50 % intervals of the rating itself, noise included: about half of such ratings will
+# be outside, and the scores of a list differ by far less than single ratings do.
+
+plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
+figure, ax = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
+where = np.arange(len(films))[::-1]
+ax.errorbar(stars, where, xerr=0.6745 * std, fmt="o", color="C0", ecolor="0.7")
+for height, score in zip(where, stars, strict=True):
+    ax.annotate(
+        f"{score:.2f}",
+        (score, height),
+        xytext=(0, 5),
+        textcoords="offset points",
+        ha="center",
+        fontsize="small",
+        color="C0",
+    )
+ax.axvline(5, color="0.4", linestyle=":")
+ax.annotate("highest rating", (5, -0.85), xytext=(-4, 0), textcoords="offset points", ha="right")
+ax.set_yticks(where, films)
+ax.tick_params(axis="y", length=0)
+ax.set(
+    ylim=(-1, len(films) - 0.3),
+    xlabel="Predicted rating (stars, not clipped to 5) and 50 % interval",
+    title=f"{data.name}: for {who}",
+)
+plt.show()

@@ -1,0 +1,363 @@
+"""What the displays draw, against numbers computed another way."""
+
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+import scipy.sparse
+from conftest import new
+from matplotlib import pyplot as plt
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import root_mean_squared_error
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+
+from skautorec import AutoRecRegressor, Ratings
+from skautorec.plotting import (
+    ErrorByActivityDisplay,
+    ItemMapDisplay,
+    TrainingCurveDisplay,
+    UncertaintyDisplay,
+)
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def parts(ratings):
+    return train_test_split(ratings, test_size=0.3, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def model(parts):
+    return new("both").fit(parts[0])
+
+
+def data_of(line):
+    return np.array(line.get_xdata(), float), np.array(line.get_ydata(), float)
+
+
+def parts_of_rows(ratings):
+    """Ratings of users nobody was fitted to: what is known of them, and what is held out."""
+    known, heldout = train_test_split(ratings, test_size=0.5, random_state=1)
+    return known.to_matrix(), heldout.to_matrix()
+
+
+DRAW = {
+    "curve": lambda model, test, **k: TrainingCurveDisplay.from_estimator(model, **k),
+    "map": lambda model, test, **k: ItemMapDisplay.from_estimator(model, **k),
+    "uncertainty": lambda model, test, **k: UncertaintyDisplay.from_estimator(model, test, **k),
+    "activity": lambda model, test, **k: ErrorByActivityDisplay.from_estimator(model, test, **k),
+}
+
+
+@pytest.fixture(params=DRAW.values(), ids=DRAW)
+def draw(request):
+    return request.param
+
+
+def test_given_axes_are_used_and_new_ones_made(draw, model, parts):
+    figure, ax = plt.subplots()
+    display = draw(model, parts[1], ax=ax)
+    assert display.ax_ is ax and display.figure_ is figure
+    assert plt.get_fignums() == [figure.number]
+    assert display.plot() is display
+    assert display.ax_ is not ax and display.figure_ is not figure
+    subfigure = plt.figure().subfigures(1, 2)[0]
+    assert draw(model, parts[1], ax=subfigure.subplots()).figure_ is subfigure
+
+
+def test_axes_say_what_they_show(draw, model, parts):
+    ax = draw(model, parts[1]).ax_
+    assert ax.get_xlabel() and ax.get_ylabel()
+
+
+def test_other_estimators_are_refused(draw, model, parts):
+    with pytest.raises(TypeError, match="got Pipeline.*its last step"):
+        draw(make_pipeline(model), parts[1])
+    with pytest.raises(NotFittedError):
+        draw(AutoRecRegressor(), parts[1])
+
+
+def test_missing_matplotlib_is_named(draw, model, parts, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=r'Display needs .* pip install "skautorec\[plot\]"'):
+        draw(model, parts[1])
+
+
+def test_keywords_go_to_matplotlib(model, parts):
+    line = TrainingCurveDisplay.from_estimator(model, color="red").line_
+    assert line.get_color() == "red"
+    line = UncertaintyDisplay.from_estimator(model, parts[1], marker="s").line_
+    assert line.get_marker() == "s"
+    line = ErrorByActivityDisplay.from_estimator(model, parts[1], marker="s").line_
+    assert line.get_marker() == "s"
+    points = ItemMapDisplay.from_estimator(model, s=5).points_
+    assert_array_equal(points.get_sizes(), [5])
+
+
+def test_training_curve_is_the_history(ratings):
+    model = new("item", early_stopping=True, max_iter=30, learning_rate=0.1).fit(ratings)
+    display = TrainingCurveDisplay.from_estimator(model)
+    epochs, losses = data_of(display.line_)
+    # The first objective is that of the untrained network, the first score that after one epoch.
+    assert_array_equal(epochs, np.arange(len(model.loss_curve_)))
+    assert_array_equal(losses, model.loss_curve_)
+    epochs, scores = data_of(display.validation_line_)
+    assert_array_equal(epochs, 1 + np.arange(len(model.validation_scores_)))
+    assert_array_equal(scores, model.validation_scores_)
+    (text,) = display.validation_ax_.texts
+    assert text.get_text() == f"best {max(scores):.3f}, epoch {model.n_iter_}"
+    assert text.xy == (model.n_iter_, max(scores))
+
+
+def test_training_curve_without_validation_has_one_axis(model):
+    display = TrainingCurveDisplay.from_estimator(model)
+    assert display.validation_ax_ is display.validation_line_ is None
+    assert display.figure_.axes == [display.ax_]
+
+
+def test_map_keeps_the_distances_of_predictions(ratings, kind):
+    """Two hidden units need two dimensions, so nothing is lost in the plane."""
+    model = new(kind, hidden_units=1 if kind == "both" else 2, lambd=1.0).fit(ratings)
+    positions = ItemMapDisplay.from_estimator(model).positions
+    predicted = model.user_factors_ @ model.item_factors_.T
+    difference = predicted[:, :, None] - predicted[:, None, :]
+    distances = np.linalg.norm(positions[:, None] - positions[None], axis=2)
+    assert_allclose(distances, difference.std(axis=0), atol=1e-8)
+
+
+def test_map_shows_most_of_the_variance(model):
+    display = ItemMapDisplay.from_estimator(model)
+    predicted = model.user_factors_ @ model.item_factors_.T
+    centred = predicted - predicted.mean(axis=0)
+    centred -= centred.mean(axis=1, keepdims=True)
+    sizes = np.linalg.svd(centred, compute_uv=False) ** 2
+    assert_allclose(display.explained_variance_ratio, sizes[:2] / sizes.sum(), rtol=1e-6)
+    assert_allclose(display.positions.var(axis=0), sizes[:2] / predicted.size, rtol=1e-6)
+    share = sizes[0] / sizes.sum()
+    assert (
+        display.ax_.get_xlabel() == f"First component, rating units ({share:.0%} of the variance)"
+    )
+    assert_array_equal(display.points_.get_offsets(), display.positions)
+
+
+def test_map_does_not_depend_on_how_factors_share_their_scale(model):
+    display = ItemMapDisplay.from_estimator(model)
+    rescaled = new("both")
+    rescaled.__dict__.update(model.__dict__)
+    mixing = np.random.default_rng(0).normal(size=(16, 16))
+    rescaled.user_factors_ = model.user_factors_ @ np.linalg.inv(mixing).T
+    rescaled.item_factors_ = model.item_factors_ @ mixing
+    assert_allclose(ItemMapDisplay.from_estimator(rescaled).positions, display.positions, atol=1e-8)
+
+
+def test_map_of_one_unit_is_a_line(ratings):
+    display = ItemMapDisplay.from_estimator(new("item", hidden_units=1).fit(ratings))
+    assert_array_equal(display.positions[:, 1], 0)
+    assert_allclose(display.explained_variance_ratio, [1, 0])
+
+
+def test_map_of_constant_ratings_is_a_point(ratings):
+    model = new("item").fit(ratings.with_values(np.full(len(ratings), 3.0)))
+    display = ItemMapDisplay.from_estimator(model)
+    assert_allclose(display.positions, 0, atol=1e-6)
+
+
+def test_map_labels_items_by_id(model):
+    display = ItemMapDisplay.from_estimator(model, labels={9: "nine", 4: "four"})
+    assert [text.get_text() for text in display.texts_] == ["nine", "four"]
+    assert_array_equal([text.xy for text in display.texts_], display.positions[[9, 4]])
+    assert_array_equal(display.labelled_points_.get_offsets(), display.positions[[9, 4]])
+    display.plot(labels=model.item_ids_[:2])
+    assert [text.get_text() for text in display.texts_] == ["0", "1"]
+    with pytest.raises(KeyError, match=r"'Alien' \(str\), which is none of the 50 items"):
+        display.plot(labels=["Alien"])
+
+
+def test_map_labels_keep_clear_of_each_other():
+    grid = np.array([(x, y) for x in (0.0, 1.0) for y in (0.0, 1.0)])
+    positions = np.vstack((grid, grid + np.array([0.01, 0.0])))
+    display = ItemMapDisplay(positions, np.arange(8)).plot(
+        labels={i: f"item {i}" for i in range(8)}
+    )
+    boxes = [text.get_window_extent() for text in display.texts_]
+    assert all(box.count_overlaps(boxes) == 1 for box in boxes)
+
+
+def test_map_takes_other_positions():
+    display = ItemMapDisplay([[0, 1], [2, 3]], ["a", "b"]).plot(labels=["b"])
+    assert display.ax_.get_xlabel() == "First component"
+    assert display.texts_[0].xy == (2, 3)
+
+
+def test_coverage_counts_ratings_in_intervals(model, parts):
+    test = parts[1]
+    display = UncertaintyDisplay.from_estimator(model, test)
+    levels, shares = data_of(display.line_)
+    predicted, std = model.predict(test, return_std=True)
+    # Quantiles of the normal distribution from a table.
+    for level, quantile in ((0.5, 0.674490), (0.8, 1.281552), (0.9, 1.644854)):
+        inside = np.abs(test.values - predicted) <= quantile * std
+        assert_allclose(shares[np.isclose(levels, level)], [inside.mean()])
+    assert_array_equal(display.coverage, shares)
+    assert display.line_.get_label() == "AutoRecRegressor"
+
+
+def test_coverage_of_a_true_model_is_the_level():
+    rng = np.random.default_rng(0)
+    y_pred, y_std = rng.normal(size=40_000), rng.uniform(0.5, 2, size=40_000)
+    y_true = rng.normal(y_pred, y_std)
+    display = UncertaintyDisplay.from_predictions(y_true, y_pred, y_std)
+    assert_allclose(display.coverage, display.levels, atol=0.01)
+    too_sure = UncertaintyDisplay.from_predictions(y_true, y_pred, y_std / 2)
+    assert (too_sure.coverage < display.coverage).all()
+
+
+def test_several_coverages_share_one_diagonal(model, parts):
+    display = UncertaintyDisplay.from_estimator(model, parts[1], name="both")
+    UncertaintyDisplay.from_estimator(model, parts[1], name="again", ax=display.ax_)
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert labels == ["Perfectly calibrated", "both", "again"]
+
+
+def test_coverage_needs_positive_deviations():
+    with pytest.raises(ValueError, match="1 of 2 standard deviations in y_std are not positive"):
+        UncertaintyDisplay.from_predictions([1, 2], [1, 2], [1, 0])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        UncertaintyDisplay.from_predictions([1, 2], [1, 2], [1, 1, 1])
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_matrices_are_scored_on_heldout_cells(model, ratings, sparse):
+    known, heldout = parts_of_rows(ratings)
+    rows, items = heldout.nonzero()
+    predicted, std = model.predict(known, return_std=True)
+    expected = UncertaintyDisplay.from_predictions(
+        heldout.data, predicted[rows, items], std[rows, items]
+    )
+    dense = np.full(heldout.shape, np.nan)
+    dense[rows, items] = heldout.data
+    given = heldout if sparse else dense
+    found = UncertaintyDisplay.from_estimator(model, known, given)
+    assert_array_equal(found.coverage, expected.coverage)
+    by_activity = ErrorByActivityDisplay.from_estimator(model, known, given)
+    expected = ErrorByActivityDisplay.from_predictions(
+        heldout.data, predicted[rows, items], np.diff(known.indptr)[rows]
+    )
+    assert_array_equal(by_activity.bins, expected.bins)
+    assert_allclose(by_activity.rmse, expected.rmse)
+
+
+def test_matrices_after_targets_are_scored_on_the_targets(ratings):
+    R = ratings.to_matrix()
+    X, y = R[:, :40], R[:, 40:]
+    model = new("item").fit(X, y)
+    display = ErrorByActivityDisplay.from_estimator(model, X, y)
+    rows, items = y.nonzero()
+    assert_allclose(
+        display.overall_rmse, root_mean_squared_error(y.data, model.predict(X)[rows, items])
+    )
+    single = y[:, [0]]
+    display = UncertaintyDisplay.from_estimator(new("item").fit(X, single), X, single)
+    assert display.coverage.shape == display.levels.shape
+
+
+@pytest.mark.parametrize("display", [UncertaintyDisplay, ErrorByActivityDisplay])
+def test_matrices_need_heldout_ratings(display, model, ratings):
+    known, _ = parts_of_rows(ratings)
+    with pytest.raises(ValueError, match="With a matrix give y too"):
+        display.from_estimator(model, known)
+    with pytest.raises(ValueError, match="the answer would be among the inputs"):
+        display.from_estimator(model, known, known)
+
+
+def test_given_values_take_the_place_of_those_in_ratings(model, parts):
+    test, others = parts[1], 6 - parts[1].values
+    display = ErrorByActivityDisplay.from_estimator(model, test, others)
+    assert_allclose(display.overall_rmse, root_mean_squared_error(others, model.predict(test)))
+
+
+def test_error_by_activity_is_the_error_of_each_bin(model, parts):
+    train, test = parts
+    display = ErrorByActivityDisplay.from_estimator(model, test, n_bins=4)
+    known = np.array([np.sum(train.users == user) for user in test.users])
+    predicted = model.predict(test)
+    where, heights = data_of(display.line_)
+    assert_array_equal(where, range(4))
+    n_scored = []
+    for (low, high), height in zip(display.bins, heights, strict=True):
+        inside = (known >= low) & (known <= high)
+        assert known[inside].min() == low and known[inside].max() == high
+        assert_allclose(height, root_mean_squared_error(test.values[inside], predicted[inside]))
+        n_scored.append(inside.sum())
+    # A bin ends within one number of known ratings of a quarter of the ratings.
+    assert sum(n_scored) == len(test)
+    distance = np.abs(np.cumsum(n_scored) - len(test) * np.arange(1, 5) / 4)
+    assert distance.max() < np.bincount(known).max()
+    assert_allclose(
+        display.overall_line_.get_ydata(), np.sqrt(np.mean((test.values - predicted) ** 2))
+    )
+    ticks = [tick.get_text() for tick in display.ax_.get_xticklabels()]
+    assert ticks == [f"{low}\u2013{high}" for low, high in display.bins]
+
+
+def test_bars_are_standard_errors():
+    rng = np.random.default_rng(0)
+    errors = rng.normal(size=(2000, 300))
+    spread = np.sqrt(np.square(errors).mean(axis=1)).std()
+    display = ErrorByActivityDisplay.from_predictions(errors[0], np.zeros(300), np.ones(300))
+    assert_allclose(display.standard_error, [spread], rtol=0.1)
+    (bars,) = display.errorbar_.lines[2]
+    (low, high) = bars.get_segments()[0][:, 1]
+    assert_allclose((high - low) / 2, display.standard_error[0])
+
+
+def test_a_number_of_known_ratings_is_never_split():
+    n_known = [0] * 6 + [3] + [4, 5]
+    display = ErrorByActivityDisplay.from_predictions(np.ones(9), np.zeros(9), n_known, n_bins=3)
+    assert_array_equal(display.bins, [[0, 0], [3, 5]])
+    assert [tick.get_text() for tick in display.ax_.get_xticklabels()] == ["0", "3\u20135"]
+    display = ErrorByActivityDisplay.from_predictions(np.ones(9), np.zeros(9), n_known, n_bins=1)
+    assert_array_equal(display.bins, [[0, 5]])
+    with pytest.raises(ValueError, match="n_bins is 0"):
+        ErrorByActivityDisplay.from_predictions(np.ones(9), np.zeros(9), n_known, n_bins=0)
+
+
+def test_unknown_users_have_no_known_ratings(model, parts):
+    strangers = Ratings([0, 1], [0, 1], [3.0, 4.0], user_ids=["ann", "bob"])
+    display = ErrorByActivityDisplay.from_estimator(model, strangers)
+    assert_array_equal(display.bins, [[0, 0]])
+
+
+def test_users_are_counted_through_their_ids(model, parts):
+    train, test = parts
+    order = np.random.default_rng(0).permutation(train.n_users)
+    other = Ratings(
+        np.argsort(order)[test.users],
+        test.items,
+        test.values,
+        user_ids=test.user_ids[order],
+        item_ids=test.item_ids,
+    )
+    expected = ErrorByActivityDisplay.from_estimator(model, test)
+    found = ErrorByActivityDisplay.from_estimator(model, other)
+    assert_array_equal(found.bins, expected.bins)
+    assert_allclose(found.rmse, expected.rmse)
+
+
+def test_sparse_matrices_of_any_format(model, ratings):
+    known, heldout = parts_of_rows(ratings)
+    expected = UncertaintyDisplay.from_estimator(model, known, heldout)
+    found = UncertaintyDisplay.from_estimator(
+        model, scipy.sparse.coo_array(known), scipy.sparse.csc_matrix(heldout)
+    )
+    assert_array_equal(found.coverage, expected.coverage)
