@@ -28,6 +28,26 @@ from ._ratings import Ratings
 __all__ = ["fetch_movielens", "make_ratings"]
 
 
+class _Truth(Bunch):
+    """What made ratings were made of."""
+
+    user_factors: np.ndarray
+    item_factors: np.ndarray
+    user_bias: np.ndarray
+    item_bias: np.ndarray
+    intercept: float
+
+
+class _MovieLens(Bunch):
+    """A MovieLens set."""
+
+    ratings: Ratings
+    titles: dict[int, str]
+    name: str
+    DESCR: str
+    frame: Any
+
+
 @overload
 def make_ratings(
     n_users: int = ...,
@@ -55,7 +75,7 @@ def make_ratings(
     popularity: float = ...,
     random_state: Any = ...,
     return_truth: Literal[True],
-) -> tuple[Ratings, Bunch]: ...
+) -> tuple[Ratings, _Truth]: ...
 def make_ratings(
     n_users: int = 500,
     n_items: int = 300,
@@ -116,7 +136,7 @@ def make_ratings(
     --------
     >>> from skautorec.datasets import make_ratings
     >>> make_ratings(50, 40, 600, random_state=0)
-    <Ratings: 600 ratings of 40 items by 50 users, from 1.0 to 5.0>
+    <Ratings: 600 ratings of 40 items by 50 users (30% observed), from 1.0 to 5.0>
     """
     if not 1 <= n_ratings <= n_users * n_items // 2:
         raise ValueError(
@@ -126,7 +146,7 @@ def make_ratings(
     rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
     low, high = rating_range
     unit = (high - low) / 4
-    truth = Bunch(
+    truth = _Truth(
         user_factors=rng.normal(scale=unit * 0.6 / np.sqrt(rank), size=(n_users, rank)),
         item_factors=rng.normal(size=(n_items, rank)),
         user_bias=rng.normal(scale=unit * 0.4, size=n_users),
@@ -219,7 +239,7 @@ def fetch_movielens(
     data_home: str | os.PathLike[str] | None = None,
     download_if_missing: bool = True,
     return_frame: bool = False,
-) -> Bunch:
+) -> _MovieLens:
     """Load MovieLens ratings [1]_, from a local folder, the cache, or the web.
 
     ================== ========== ======= ====== ==================== ==========
@@ -287,7 +307,7 @@ def fetch_movielens(
     --------
     >>> from skautorec.datasets import fetch_movielens
     >>> fetch_movielens("100k").ratings  # doctest: +SKIP
-    <Ratings: 100,000 ratings of 1,682 items by 943 users, from 1.0 to 5.0>
+    <Ratings: 100,000 ratings of 1,682 items by 943 users (6.3% observed), from 1.0 to 5.0>
     """
     if name not in _LAYOUTS:
         raise ValueError(f"name is {name!r}; it must be one of {', '.join(map(repr, _LAYOUTS))}.")
@@ -367,7 +387,7 @@ def _is_sound(path: Path) -> bool:
         return False
 
 
-def _read_set(layout: _Layout, open_file: Callable[[str], IO[bytes]]) -> Bunch:
+def _read_set(layout: _Layout, open_file: Callable[[str], IO[bytes]]) -> _MovieLens:
     """Ratings, titles and README of a set whose files ``open_file`` opens by name."""
 
     def open_text(name: str) -> io.TextIOWrapper:
@@ -379,7 +399,7 @@ def _read_set(layout: _Layout, open_file: Callable[[str], IO[bytes]]) -> Bunch:
         titles = _read_titles(lines, layout.separator)
     with open_file(layout.readme) as file:
         readme = file.read().decode(layout.encoding, errors="replace")
-    return Bunch(ratings=_ratings(*table), titles=titles, DESCR=readme)
+    return _MovieLens(ratings=_ratings(*table), titles=titles, DESCR=readme)
 
 
 def _read_table(lines: Iterable[str]) -> np.ndarray:
