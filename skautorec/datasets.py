@@ -91,9 +91,9 @@ def make_ratings(
 ) -> Any:
     """Make ratings of low rank with biases, noise and realistic popularity.
 
-    A rating is the middle of the range plus a user bias, an item bias, the product of ``rank``
-    tastes and normal noise, rounded to ``step`` and clipped to the range. Few items get most
-    ratings, and users differ in how many they give.
+    A rating is an intercept plus a user bias, an item bias, the product of ``rank`` tastes and
+    normal noise, rounded to ``step`` and clipped to the range. Few items get most ratings, and
+    users differ in how many they give. Which pairs are rated does not depend on the ratings.
 
     Parameters
     ----------
@@ -122,15 +122,28 @@ def make_ratings(
     -------
     ratings : Ratings
     truth : Bunch
-        Only with ``return_truth``: ``user_factors``, ``item_factors``, ``user_bias``, ``item_bias``
-        and ``intercept``, in rating units. The expected rating, before noise, rounding and
+        Only with ``return_truth``. The rating of user u for item i, before noise, rounding and
         clipping, is ``user_factors[u] @ item_factors[i] + user_bias[u] + item_bias[i] +
-        intercept``.
+        intercept``, in rating units:
+
+        - ``user_factors``: ndarray of shape (n_users, rank);
+        - ``item_factors``: ndarray of shape (n_items, rank);
+        - ``user_bias``: ndarray of shape (n_users,);
+        - ``item_bias``: ndarray of shape (n_items,);
+        - ``intercept``: float.
 
     Raises
     ------
     ValueError
         More ratings than half of all pairs.
+
+    Notes
+    -----
+    With a quarter of the range as the unit (one star of 1..5), all draws are normal with mean zero:
+    user biases with standard deviation 0.4, item biases 0.5, the product of tastes 0.6, the noise
+    ``noise``. The intercept is 2.4 units above the lowest rating. No model can predict ratings
+    before rounding and clipping with an RMSE below ``noise``; with the defaults, the truth itself
+    predicts the final ratings with one of 0.80.
 
     Examples
     --------

@@ -49,6 +49,18 @@ def test_make_ratings_truth_explains_the_ratings():
     assert np.corrcoef(ratings.values, expected)[0, 1] > 0.8
 
 
+def test_make_ratings_truth_has_the_documented_spread():
+    ratings, truth = make_ratings(2000, 1000, 200_000, random_state=0, return_truth=True)
+    tastes = truth.user_factors @ truth.item_factors.T
+    for values, std in ((truth.user_bias, 0.4), (truth.item_bias, 0.5), (tastes, 0.6)):
+        assert values.std() == pytest.approx(std, rel=0.05)
+    assert truth.intercept == pytest.approx(1 + 2.4)
+    expected = (tastes + truth.user_bias[:, None] + truth.item_bias + truth.intercept)[
+        ratings.users, ratings.items
+    ]
+    assert np.sqrt(np.mean((ratings.values - expected) ** 2)) == pytest.approx(0.8, abs=0.01)
+
+
 @pytest.mark.parametrize("n_ratings", [0, 51])
 def test_make_ratings_refuses_too_many(n_ratings):
     with pytest.raises(ValueError, match=f"n_ratings is {n_ratings}, .* 1 to 50"):
