@@ -1,6 +1,7 @@
 # make demo    the main job on MovieLens 100K, environment included
 # make test    lint, types, tests and doctests, environment included
 # make docs    the documentation, into docs/_build/html; a warning is an error
+# make linkcheck   addresses in the documentation; needs a network
 # make bench   every benchmark; needs SKAUTOREC_DATA
 # make wheel   build wheel and sdist, install each into an empty environment and use it
 # make test-oldest, make test-newest   the tests at both ends of the dependency ranges
@@ -16,7 +17,7 @@ TORCH = torch
 VENV = .venv
 RUN = $(VENV)/bin/python -m
 
-.PHONY: demo test lint docs wheel test-oldest test-newest bench clean
+.PHONY: demo test lint docs linkcheck wheel test-oldest test-newest bench clean
 
 demo: $(VENV)/ready
 	$(VENV)/bin/python examples/demo.py
@@ -40,6 +41,9 @@ $(VENV)/ready: pyproject.toml
 docs: $(VENV)/ready
 	rm -rf docs/_build docs/generated docs/auto_examples
 	$(RUN) sphinx -q -W --keep-going -b html docs docs/_build/html
+
+linkcheck: $(VENV)/ready
+	$(RUN) sphinx -q -b linkcheck docs docs/_build/linkcheck
 
 wheel: $(VENV)/ready
 	rm -rf dist

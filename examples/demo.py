@@ -26,7 +26,7 @@ def load():
     """Ratings and the titles of the items."""
     try:
         movielens = fetch_movielens("100k")
-    except (OSError, ImportError) as error:
+    except OSError as error:
         print(f"MovieLens 100K cannot be had: {error}")
         print("Going on with synthetic ratings instead; their titles mean nothing.\n")
         ratings = make_ratings(900, 1200, 80_000, random_state=0)

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, overload
 
 import numpy as np
 import scipy.sparse
@@ -178,6 +178,25 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
     ((3,), (3,))
     """
 
+    user_factors_: np.ndarray
+    item_factors_: np.ndarray
+    user_bias_: np.ndarray
+    item_bias_: np.ndarray
+    user_ids_: np.ndarray
+    item_ids_: np.ndarray
+    rating_range_: tuple[float, float]
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    n_iter_: int
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
+    # Where the link in a notebook's picture of the estimator leads.
+    _doc_link_module = "skautorec"
+    _doc_link_template = (
+        "https://skautorec.github.io/skautorec/generated/{estimator_module}.{estimator_name}.html"
+    )
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_units": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "lambd": [Interval(Real, 0, None, closed="neither")],
@@ -250,7 +269,6 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         tags.regressor_tags.poor_score = True
         return tags
 
-    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> AutoRecRegressor:
         """Fit to ratings.
 
@@ -286,6 +304,7 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             raise
         return self
 
+    @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X: Any, y: Any) -> None:
         targets: scipy.sparse.csr_array | None = None
         self._target_ndim = 2
@@ -361,6 +380,12 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         self.validation_scores_ = scores if self.early_stopping else None
         self.n_iter_ = max(1, *(history.n_epochs for history in histories))
 
+    @overload
+    def predict(self, X: Any, return_std: Literal[False] = ...) -> np.ndarray: ...
+    @overload
+    def predict(self, X: Any, return_std: Literal[True]) -> tuple[np.ndarray, np.ndarray]: ...
+    @overload
+    def predict(self, X: Any, return_std: bool) -> Any: ...
     def predict(self, X: Any, return_std: bool = False) -> Any:
         """Predict ratings.
 

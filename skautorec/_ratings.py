@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from html import escape
 from typing import Any, Literal
 
 import narwhals.stable.v1 as nw
@@ -19,6 +20,8 @@ Duplicates = Literal["error", "mean", "last"]
 
 # Without ids every code up to the largest is a user or item, so one stray id would fill the memory.
 _MOST_IMPLIED_IDS = 100_000_000
+# Rows that a notebook shows.
+_N_SHOWN = 5
 
 
 class Ratings:
@@ -76,7 +79,7 @@ class Ratings:
     >>> from skautorec import Ratings
     >>> ratings = Ratings([0, 0, 1], [0, 1, 1], [5, 3, 4], item_ids=["Alien", "Brazil"])
     >>> ratings
-    <Ratings: 3 ratings of 2 items by 2 users, from 3.0 to 5.0>
+    <Ratings: 3 ratings of 2 items by 2 users (75% observed), from 3.0 to 5.0>
     >>> ratings[:1].item_ids
     array(['Alien', 'Brazil'], dtype=object)
     >>> ratings.to_matrix().toarray()
@@ -421,7 +424,29 @@ class Ratings:
         counts = f"{len(self):,} ratings of {self.n_items:,} items by {self.n_users:,} users"
         if len(self) == 0:
             return f"<Ratings: {counts}>"
-        return f"<Ratings: {counts}, from {self._values.min()!s} to {self._values.max()!s}>"
+        percent = 100 * len(self) / (self.n_users * self.n_items)
+        low, high = self._values.min(), self._values.max()
+        return f"<Ratings: {counts} ({percent:.3g}% observed), from {low!s} to {high!s}>"
+
+    def _repr_html_(self) -> str:
+        """Summary and first rows, for notebooks."""
+        head = self[:_N_SHOWN]
+        columns = {
+            "user": [_shown(self._users, code) for code in head.users],
+            "item": [_shown(self._items, code) for code in head.items],
+            "rating": [str(value) for value in head.values],
+        }
+        if head.timestamps is not None:
+            columns["timestamp"] = [str(time) for time in head.timestamps]
+        rows = [_html_row("th", columns)]
+        rows += [_html_row("td", cells) for cells in zip(*columns.values(), strict=True)]
+        if len(self) > len(head):
+            rows.append(_html_row("td", ["..."] * len(columns)))
+        return f"<p>{escape(repr(self)[1:-1])}</p><table>{''.join(rows)}</table>"
+
+
+def _html_row(tag: str, cells: Iterable[str]) -> str:
+    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -269,7 +269,7 @@ def _number(item: Any, rating: Any) -> float:
 
 
 def _check_n(n: Any) -> None:
-    if not isinstance(n, Integral) or isinstance(n, bool):
+    if isinstance(n, bool) or not isinstance(n, Integral):
         raise TypeError(f"n is {n!r}; give the number of items to list as an integer.")
     if n < 1:
         raise ValueError(f"n is {n}; give the number of items to list, at least 1.")

@@ -7,10 +7,16 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
+import tempfile
+import urllib.request
 import zipfile
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal, overload
 
 import numpy as np
 from sklearn.datasets import get_data_home
@@ -22,6 +28,54 @@ from ._ratings import Ratings
 __all__ = ["fetch_movielens", "make_ratings"]
 
 
+class _Truth(Bunch):
+    """What made ratings were made of."""
+
+    user_factors: np.ndarray
+    item_factors: np.ndarray
+    user_bias: np.ndarray
+    item_bias: np.ndarray
+    intercept: float
+
+
+class _MovieLens(Bunch):
+    """A MovieLens set."""
+
+    ratings: Ratings
+    titles: dict[int, str]
+    name: str
+    DESCR: str
+    frame: Any
+
+
+@overload
+def make_ratings(
+    n_users: int = ...,
+    n_items: int = ...,
+    n_ratings: int = ...,
+    *,
+    rank: int = ...,
+    noise: float = ...,
+    rating_range: tuple[float, float] = ...,
+    step: float | None = ...,
+    popularity: float = ...,
+    random_state: Any = ...,
+    return_truth: Literal[False] = ...,
+) -> Ratings: ...
+@overload
+def make_ratings(
+    n_users: int = ...,
+    n_items: int = ...,
+    n_ratings: int = ...,
+    *,
+    rank: int = ...,
+    noise: float = ...,
+    rating_range: tuple[float, float] = ...,
+    step: float | None = ...,
+    popularity: float = ...,
+    random_state: Any = ...,
+    return_truth: Literal[True],
+) -> tuple[Ratings, _Truth]: ...
 def make_ratings(
     n_users: int = 500,
     n_items: int = 300,
@@ -37,9 +91,9 @@ def make_ratings(
 ) -> Any:
     """Make ratings of low rank with biases, noise and realistic popularity.
 
-    A rating is the middle of the range plus a user bias, an item bias, the product of ``rank``
-    tastes and normal noise, rounded to ``step`` and clipped to the range. Few items get most
-    ratings, and users differ in how many they give.
+    A rating is an intercept plus a user bias, an item bias, the product of ``rank`` tastes and
+    normal noise, rounded to ``step`` and clipped to the range. Few items get most ratings, and
+    users differ in how many they give. Which pairs are rated does not depend on the ratings.
 
     Parameters
     ----------
@@ -68,21 +122,34 @@ def make_ratings(
     -------
     ratings : Ratings
     truth : Bunch
-        Only with ``return_truth``: ``user_factors``, ``item_factors``, ``user_bias``, ``item_bias``
-        and ``intercept``, in rating units. The expected rating, before noise, rounding and
+        Only with ``return_truth``. The rating of user u for item i, before noise, rounding and
         clipping, is ``user_factors[u] @ item_factors[i] + user_bias[u] + item_bias[i] +
-        intercept``.
+        intercept``, in rating units:
+
+        - ``user_factors``: ndarray of shape (n_users, rank);
+        - ``item_factors``: ndarray of shape (n_items, rank);
+        - ``user_bias``: ndarray of shape (n_users,);
+        - ``item_bias``: ndarray of shape (n_items,);
+        - ``intercept``: float.
 
     Raises
     ------
     ValueError
         More ratings than half of all pairs.
 
+    Notes
+    -----
+    With a quarter of the range as the unit (one star of 1..5), all draws are normal with mean zero:
+    user biases with standard deviation 0.4, item biases 0.5, the product of tastes 0.6, the noise
+    ``noise``. The intercept is 2.4 units above the lowest rating. No model can predict ratings
+    before rounding and clipping with an RMSE below ``noise``; with the defaults, the truth itself
+    predicts the final ratings with one of 0.80.
+
     Examples
     --------
     >>> from skautorec.datasets import make_ratings
     >>> make_ratings(50, 40, 600, random_state=0)
-    <Ratings: 600 ratings of 40 items by 50 users, from 1.0 to 5.0>
+    <Ratings: 600 ratings of 40 items by 50 users (30% observed), from 1.0 to 5.0>
     """
     if not 1 <= n_ratings <= n_users * n_items // 2:
         raise ValueError(
@@ -92,7 +159,7 @@ def make_ratings(
     rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
     low, high = rating_range
     unit = (high - low) / 4
-    truth = Bunch(
+    truth = _Truth(
         user_factors=rng.normal(scale=unit * 0.6 / np.sqrt(rank), size=(n_users, rank)),
         item_factors=rng.normal(size=(n_items, rank)),
         user_bias=rng.normal(scale=unit * 0.4, size=n_users),
@@ -139,43 +206,44 @@ def _popular_pairs(
 
 
 @dataclass(frozen=True)
-class _MovieLens:
-    """Where a MovieLens set comes from, and how its files are laid out."""
+class _Layout:
+    """Where the files of a MovieLens set are, and how its table of titles is written."""
 
-    url: str
-    sha256: str
     ratings: str
     titles: str
-    separator: str
-    local_ratings: str
-    local_titles: str
+    readme: str
+    separator: str = ","
+    encoding: str = "utf-8"
 
 
-_SETS = {
-    "100k": _MovieLens(
-        url="https://files.grouplens.org/datasets/movielens/ml-100k.zip",
-        sha256="50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
-        ratings="ml-100k/u.data",
-        titles="ml-100k/u.item",
-        separator="|",
-        local_ratings="ml-100k/u.data",
-        local_titles="ml-100k/items.csv",
+def _csv_layout(name: str) -> _Layout:
+    folder = f"ml-{name}"
+    return _Layout(f"{folder}/ratings.csv", f"{folder}/movies.csv", f"{folder}/README.txt")
+
+
+_LAYOUTS = {
+    "100k": _Layout("ml-100k/u.data", "ml-100k/u.item", "ml-100k/README", "|", "latin-1"),
+    "1m": _Layout("ml-1m/ratings.dat", "ml-1m/movies.dat", "ml-1m/README", "::", "latin-1"),
+    "10m": _Layout(
+        "ml-10M100K/ratings.dat", "ml-10M100K/movies.dat", "ml-10M100K/README.html", "::"
     ),
-    "1m": _MovieLens(
-        url="https://files.grouplens.org/datasets/movielens/ml-1m.zip",
-        sha256="a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
-        ratings="ml-1m/ratings.dat",
-        titles="ml-1m/movies.dat",
-        separator="::",
-        local_ratings="ml-1m/ratings.csv.gz",
-        local_titles="ml-1m/movies.csv",
-    ),
+    **{name: _csv_layout(name) for name in ("20m", "25m", "32m", "latest-small")},
 }
-_LICENCE = (
-    "MovieLens data by GroupLens, University of Minnesota: for research and education, no "
-    "redistribution, no commercial use without permission. Cite F. M. Harper and J. A. Konstan, "
-    '"The MovieLens Datasets: History and Context", ACM TiiS 5(4), 2015.'
-)
+# Of the archives, as GroupLens publishes them beside each (its address plus ".md5").
+_MD5 = {
+    "100k": "0e33842e24a9c977be4e0107933c0723",
+    "1m": "c4d9eecfca2ab87c1945afe126590906",
+    "10m": "ce571fd55effeba0271552578f2648bd",
+    "20m": "cd245b17a1ae2cc31bb14903e1204af3",
+    "25m": "6b51fb2759a8657d3bfcbfc42b592ada",
+    "32m": "d472be332d4daa821edc399621853b57",
+    "latest-small": None,  # GroupLens replaces it from time to time
+}
+_URL = "https://files.grouplens.org/datasets/movielens/ml-{name}.zip"
+_LOCAL_LAYOUTS = {
+    "100k": _Layout("ml-100k/u.data", "ml-100k/items.csv", "ml-100k/README.txt"),
+    "1m": _Layout("ml-1m/ratings.csv.gz", "ml-1m/movies.csv", "ml-1m/README.txt"),
+}
 
 
 def fetch_movielens(
@@ -183,131 +251,209 @@ def fetch_movielens(
     *,
     data_home: str | os.PathLike[str] | None = None,
     download_if_missing: bool = True,
-) -> Bunch:
-    """Load MovieLens ratings, from a local folder, the cache, or the web.
+    return_frame: bool = False,
+) -> _MovieLens:
+    """Load MovieLens ratings [1]_, from a local folder, the cache, or the web.
+
+    ================== ========== ======= ====== ==================== ==========
+    ``name``           ratings    users   items  values               archive
+    ================== ========== ======= ====== ==================== ==========
+    ``"100k"``         100,000    943     1,682  1 to 5               5 MB
+    ``"1m"``           1,000,209  6,040   3,706  1 to 5               6 MB
+    ``"10m"``          10,000,054 69,878  10,677 0.5 to 5, in halves  66 MB
+    ``"20m"``          20,000,263 138,493 26,744 0.5 to 5, in halves  199 MB
+    ``"25m"``          25,000,095 162,541 59,047 0.5 to 5, in halves  262 MB
+    ``"32m"``          32,000,204 200,948 84,432 0.5 to 5, in halves  239 MB
+    ``"latest-small"`` 100,836    610     9,724  0.5 to 5, in halves  1 MB
+    ================== ========== ======= ====== ==================== ==========
 
     Parameters
     ----------
-    name : {"100k", "1m"}, default="100k"
-        Which set: 100,000 ratings by 943 users, or 1,000,209 by 6,040.
+    name : str, default="100k"
+        Which set, see the table. ``"latest-small"`` is for trying things out: GroupLens replaces it
+        from time to time (the row is its edition of September 2018), so report no results on it.
     data_home : path, default=None
         Cache folder; None is scikit-learn's, see `sklearn.datasets.get_data_home`.
     download_if_missing : bool, default=True
         Whether to download what is not in the cache.
+    return_frame : bool, default=False
+        Also return the ratings as a pandas DataFrame.
 
     Returns
     -------
     Bunch
-        ``ratings`` (`Ratings`, with the file's integer ids, and its timestamps where it has them),
-        ``titles`` (a dict from item id to title), ``name`` and ``DESCR`` (the licence).
+        - ``ratings``: `Ratings` with the file's integer ids; timestamps in seconds since 1970.
+        - ``titles``: dict from item id to title, of items without ratings too.
+        - ``name``: str.
+        - ``DESCR``: str, the set's README. **It holds the licence**: research is allowed,
+          commercial use needs permission, and sets differ on redistribution.
+        - ``frame``: DataFrame, only with ``return_frame``. A row per rating, with the columns
+          ``user_id``, ``item_id``, ``rating`` and ``timestamp``.
 
     Raises
     ------
+    ValueError
+        There is no set of this name.
     OSError
-        The set is neither in the cache nor could it be downloaded, or its checksum is wrong; the
-        message says where to put the file by hand.
+        The set is neither in the cache nor could it be downloaded whole; the message says where to
+        put the file by hand.
     ImportError
-        A download is needed and ``pooch`` is not installed.
+        ``return_frame=True`` without pandas.
 
     Notes
     -----
-    If the environment variable ``SKAUTOREC_DATA`` names a folder with the set (``ml-100k/u.data``
-    and ``ml-100k/items.csv``, or ``ml-1m/ratings.csv.gz`` and ``ml-1m/movies.csv``), it is read
-    there.
+    An archive is used only if its MD5 checksum is the one that GroupLens publishes; one that is
+    not is downloaded again. GroupLens publishes none that would last for ``"latest-small"``: there,
+    the checksums inside of the archive are checked.
+
+    If the environment variable ``SKAUTOREC_DATA`` names a folder with ``ml-100k/u.data``,
+    ``ml-100k/items.csv`` and ``ml-100k/README.txt``, or with ``ml-1m/ratings.csv.gz``,
+    ``ml-1m/movies.csv`` and ``ml-1m/README.txt``, that set is read there. Files with three columns
+    give ratings without timestamps.
+
+    References
+    ----------
+    .. [1] F. M. Harper and J. A. Konstan, "The MovieLens Datasets: History and Context", ACM
+       Transactions on Interactive Intelligent Systems 5(4), 2015.
 
     Examples
     --------
     >>> from skautorec.datasets import fetch_movielens
     >>> fetch_movielens("100k").ratings  # doctest: +SKIP
-    <Ratings: 100,000 ratings of 1,682 items by 943 users, from 1.0 to 5.0>
+    <Ratings: 100,000 ratings of 1,682 items by 943 users (6.3% observed), from 1.0 to 5.0>
     """
-    if name not in _SETS:
-        raise ValueError(f"name is {name!r}; it must be one of {', '.join(map(repr, _SETS))}.")
-    source = _SETS[name]
-    local = _local_folder(source)
+    if name not in _LAYOUTS:
+        raise ValueError(f"name is {name!r}; it must be one of {', '.join(map(repr, _LAYOUTS))}.")
+    local = _local_folder(name)
     if local is None:
-        archive = zipfile.ZipFile(_archive(source, data_home, download_if_missing))
-        with (
-            archive,
-            archive.open(source.ratings) as file,
-            archive.open(source.titles) as titles,
-        ):
-            table = _read_table(file.read().decode())
-            names = _read_titles(titles.read().decode("latin-1"), source.separator)
+        with zipfile.ZipFile(_archive(name, data_home, download_if_missing)) as archive:
+            data = _read_set(_LAYOUTS[name], archive.open)
     else:
-        table = _read_table(_read_text(local / source.local_ratings))
-        names = _read_titles(_read_text(local / source.local_titles), ",")
-    users, items, values, *rest = table
-    user_codes, user_ids = factorize(users.astype(np.int64))
-    item_codes, item_ids = factorize(items.astype(np.int64))
-    ratings = Ratings(
-        user_codes,
-        item_codes,
-        values,
-        timestamps=rest[0].astype(np.int64) if rest else None,
-        user_ids=user_ids.array,
-        item_ids=item_ids.array,
-    )
-    return Bunch(ratings=ratings, titles=names, name=name, DESCR=_LICENCE)
+        data = _read_set(_LOCAL_LAYOUTS[name], lambda file: _open_local(local / file))
+    data.name = name
+    if return_frame:
+        data.frame = _frame(data.ratings)
+    return data
 
 
-def _local_folder(source: _MovieLens) -> Path | None:
-    named = os.environ.get("SKAUTOREC_DATA")
-    if not named:
+def _local_folder(name: str) -> Path | None:
+    named, layout = os.environ.get("SKAUTOREC_DATA"), _LOCAL_LAYOUTS.get(name)
+    if not named or layout is None:
         return None
-    folder = Path(named)
-    files = (folder / source.local_ratings, folder / source.local_titles)
-    return folder if all(file.is_file() for file in files) else None
+    files = (layout.ratings, layout.titles, layout.readme)
+    return Path(named) if all((Path(named) / file).is_file() for file in files) else None
 
 
-def _archive(source: _MovieLens, data_home: Any, download_if_missing: bool) -> Path:
+def _open_local(path: Path) -> IO[bytes]:
+    return (
+        io.BytesIO(gzip.decompress(path.read_bytes())) if path.suffix == ".gz" else path.open("rb")
+    )
+
+
+def _archive(name: str, data_home: Any, download_if_missing: bool) -> Path:
     """Path of the checked archive, downloaded if need be."""
+    url = _URL.format(name=name)
     folder = Path(get_data_home(data_home)) / "skautorec"
     folder.mkdir(exist_ok=True)  # so that a file can be put there by hand
-    path = folder / Path(source.url).name
-    by_hand = f"Get {source.url} by hand and put it at {path}."
-    if _is_whole(path, source.sha256):
+    path = folder / f"ml-{name}.zip"
+    by_hand = f"Get {url} by hand and put it at {path}."
+    if _is_whole(path, _MD5[name]):
         return path
     if not download_if_missing:
         state = "damaged" if path.exists() else "not there"
         raise OSError(f"{path} is {state}, and download_if_missing is False. {by_hand}")
     try:
-        import pooch
-    except ImportError as error:
-        raise ImportError(
-            f"fetch_movielens needs pooch: pip install 'skautorec[datasets]'. Or: {by_hand}"
-        ) from error
-    try:
-        pooch.retrieve(source.url, f"sha256:{source.sha256}", fname=path.name, path=folder)
-    except (OSError, ValueError) as error:
-        raise OSError(f"{source.url} could not be downloaded whole: {error}. {by_hand}") from error
+        _download(url, path, _MD5[name])
+    except (OSError, HTTPException) as error:
+        raise OSError(f"{url} could not be downloaded whole: {error}. {by_hand}") from error
     return path
 
 
-def _is_whole(path: Path, sha256: str) -> bool:
+def _download(url: str, path: Path, md5: str | None) -> None:
+    """Put a file into its place once it is there whole."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        part = Path(folder) / path.name
+        with urllib.request.urlopen(url, timeout=60) as response, part.open("wb") as file:
+            shutil.copyfileobj(response, file)
+        if not _is_whole(part, md5):
+            raise OSError("what arrived is cut off or damaged")
+        part.replace(path)
+
+
+def _is_whole(path: Path, md5: str | None) -> bool:
+    """Whether an archive is what was published or, without a checksum, is sound in itself."""
     if not path.is_file():
         return False
+    if md5 is None:
+        return _is_sound(path)
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        # It guards against accidents, and is what GroupLens publishes.
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+    return digest.hexdigest() == md5
 
 
-def _read_text(path: Path) -> str:
-    if path.suffix == ".gz":
-        return gzip.decompress(path.read_bytes()).decode()
-    return path.read_text(encoding="utf-8")
+def _is_sound(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, zlib.error, EOFError):
+        return False
 
 
-def _read_table(text: str) -> np.ndarray:
+def _read_set(layout: _Layout, open_file: Callable[[str], IO[bytes]]) -> _MovieLens:
+    """Ratings, titles and README of a set whose files ``open_file`` opens by name."""
+
+    def open_text(name: str) -> io.TextIOWrapper:
+        return io.TextIOWrapper(open_file(name), layout.encoding)
+
+    with open_text(layout.ratings) as lines:
+        table = _read_table(lines)
+    with open_text(layout.titles) as lines:
+        titles = _read_titles(lines, layout.separator)
+    with open_file(layout.readme) as file:
+        readme = file.read().decode(layout.encoding, errors="replace")
+    return _MovieLens(ratings=_ratings(*table), titles=titles, DESCR=readme)
+
+
+def _read_table(lines: Iterable[str]) -> np.ndarray:
     """Columns of a table of numbers: user, item, rating and, in some, time."""
-    text = text.replace("::", "\t").replace(",", "\t")
-    skipped = 0 if text[:1].isdigit() else 1
-    return np.loadtxt(io.StringIO(text), delimiter="\t", skiprows=skipped, unpack=True)
+    rows = (
+        line.replace("::", ",").replace("\t", ",") for line in lines if line[:1].isdigit()
+    )  # a heading starts with a letter
+    return np.loadtxt(rows, delimiter=",", unpack=True)
 
 
-def _read_titles(text: str, separator: str) -> dict[int, str]:
+def _read_titles(lines: Iterable[str], separator: str) -> dict[int, str]:
     """Titles by item id; lines that do not start with an id are headings."""
-    if separator == ",":
-        rows: Any = csv.reader(io.StringIO(text))
-    else:
-        rows = (line.split(separator) for line in text.splitlines())
+    rows = csv.reader(lines) if separator == "," else (line.split(separator) for line in lines)
     return {int(row[0]): row[1] for row in rows if row and row[0].isdigit()}
+
+
+def _ratings(
+    users: np.ndarray, items: np.ndarray, values: np.ndarray, times: np.ndarray | None = None
+) -> Ratings:
+    user_codes, user_ids = factorize(users.astype(np.int64))
+    item_codes, item_ids = factorize(items.astype(np.int64))
+    return Ratings(
+        user_codes,
+        item_codes,
+        values,
+        timestamps=None if times is None else times.astype(np.int64),
+        user_ids=user_ids.array,
+        item_ids=item_ids.array,
+    )
+
+
+def _frame(ratings: Ratings) -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("return_frame=True needs pandas: pip install pandas") from error
+    columns = {
+        "user_id": ratings.user_ids[ratings.users],
+        "item_id": ratings.item_ids[ratings.items],
+        "rating": ratings.values,
+    }
+    if ratings.timestamps is not None:
+        columns["timestamp"] = ratings.timestamps
+    return pandas.DataFrame(columns)

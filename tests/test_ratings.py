@@ -4,6 +4,7 @@ import copy
 import datetime
 import pickle
 import re
+import xml.etree.ElementTree
 
 import joblib
 import numpy as np
@@ -53,9 +54,32 @@ def test_content():
     assert ratings.values.dtype == np.float64
     assert ratings.item_ids.tolist() == [0, 1, 2, 3]
     assert table(timestamps=None).timestamps is None
-    assert repr(ratings) == "<Ratings: 4 ratings of 4 items by 4 users, from 0.0 to 5.0>"
+
+
+def test_repr():
+    ratings = table()
+    summary = "Ratings: 4 ratings of 4 items by 4 users (25% observed), from 0.0 to 5.0"
+    assert repr(ratings) == f"<{summary}>"
     assert "1,500 ratings" in repr(Ratings(range(1500), range(1500), range(1500)))
     assert repr(ratings[:0]) == "<Ratings: 0 ratings of 4 items by 4 users>"
+    html = ratings._repr_html_()
+    assert summary in html and "..." not in html
+    assert "<tr><td>&#x27;bob&#x27;</td><td>1</td><td>4.5</td><td>20</td></tr>" in html
+    assert "timestamp" not in table(timestamps=None)._repr_html_()
+    assert "0 ratings" in ratings[:0]._repr_html_()
+
+
+def test_html_of_a_long_table_is_its_head():
+    html = Ratings(range(1500), range(1500), range(1500))._repr_html_()
+    assert html.count("<tr>") == 7  # heading, five ratings, dots
+
+
+@pytest.mark.parametrize("evil", ["<script>alert(1)</script>", "a & b", '"><img src=x>'])
+def test_html_escapes_ids(evil):
+    html = Ratings([0], [0], [1], user_ids=[evil], item_ids=[(evil, 1)])._repr_html_()
+    document = xml.etree.ElementTree.fromstring(f"<div>{html}</div>")
+    assert {element.tag for element in document.iter()} <= {"div", "p", "table", "tr", "th", "td"}
+    assert [cell.text for cell in document.iter("td")] == [repr(evil), repr((evil, 1)), "1.0"]
 
 
 ARRAYS = ["users", "items", "values", "timestamps", "user_ids", "item_ids"]

@@ -27,6 +27,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils import estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skautorec import AutoRecRegressor, Ratings
@@ -253,3 +254,22 @@ def test_fit_leaves_globals_alone_under_warnings_as_errors(ratings, small):
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert torch.get_num_threads() == threads
     assert list(warnings.filters) == filters
+
+
+def test_html_links_to_the_api_page():
+    # The page that docs/api.rst makes of its entry.
+    page = "https://skautorec.github.io/skautorec/generated/skautorec.AutoRecRegressor.html"
+    html = estimator_html_repr(make_pipeline("passthrough", AutoRecRegressor()))
+    assert f'href="{page}"' in html
+
+    class Changed(AutoRecRegressor):  # somebody else's, which has no page of ours
+        pass
+
+    assert page not in estimator_html_repr(Changed())
+
+
+def test_feature_names_are_those_of_the_last_frame(ratings, small):
+    frame = pd.DataFrame(ratings.to_matrix().toarray()).add_prefix("film ").replace(0.0, np.nan)
+    model = clone(small).fit(frame)
+    assert model.feature_names_in_.tolist() == frame.columns.tolist()
+    assert not hasattr(model.fit(ratings), "feature_names_in_")

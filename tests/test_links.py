@@ -1,0 +1,20 @@
+"""Files that the README and its neighbours name are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.rst"))
+# Relative Markdown links, and code that looks like a path of this repository.
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+NAMED = re.compile(r"`((?:\.ci|\.github|benchmarks|docs|examples|skautorec|tests)/[\w./-]+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_named_in_a_page_exist(page):
+    text = page.read_text(encoding="utf-8")
+    missing = [name for name in LINK.findall(text) if not (page.parent / name).exists()]
+    missing += [name for name in NAMED.findall(text) if not (ROOT / name).exists()]
+    assert not [name for name in missing if "_build" not in name]

@@ -1,0 +1,55 @@
+"""What a strictly typed project may write; test_typing.py has mypy check it, nothing calls it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import assert_type
+
+import numpy as np
+
+from skautorec import AutoRecRegressor, Ratings
+from skautorec.datasets import fetch_movielens, make_ratings
+
+
+def build(frame: object) -> Sequence[Ratings]:
+    made, truth = make_ratings(50, 40, 600, random_state=0, return_truth=True)
+    assert_type(truth.user_bias, np.ndarray)
+    movielens = fetch_movielens("1m", data_home=Path("cache"))
+    assert_type(movielens.titles, dict[int, str])
+    read = Ratings.from_frame(frame, user="u", item="i", rating="r", duplicates="mean")
+    filled = Ratings.from_matrix(np.eye(3), user_ids=["a", "b", "c"])
+    coded = Ratings([0, 1], [1, 0], [3.0, 4.0], timestamps=None)
+    return [make_ratings(50, 40, 600), made, movielens.ratings, read, filled, coded]
+
+
+def look(ratings: Ratings) -> tuple[int, float]:
+    assert_type(ratings.users, np.ndarray)
+    assert_type(ratings.timestamps, np.ndarray | None)
+    part = ratings[[0, 1]].with_values([1.0, 2.0])[:1]
+    return len(part) + ratings.n_users, float(part.values.mean())
+
+
+def fit(ratings: Ratings) -> AutoRecRegressor:
+    return AutoRecRegressor((50, 20), lambd=20.0, kind="both", random_state=0).fit(ratings)
+
+
+def predict(model: AutoRecRegressor, ratings: Ratings) -> np.ndarray:
+    predicted, std = model.predict(ratings, return_std=True)
+    assert_type(std, np.ndarray)
+    return predicted if model.score(ratings) > 0 else model.predict(ratings)
+
+
+def recommend(model: AutoRecRegressor) -> list[np.ndarray]:
+    ids, scores = model.recommend(7, n=3)
+    ids, scores, std = model.recommend({3: 5.0}, return_std=True)
+    similar, cosines = model.similar_items(3)
+    return [ids, scores, std, similar, cosines]
+
+
+def keep(model: AutoRecRegressor, path: Path) -> AutoRecRegressor:
+    model.save(path)
+    again = AutoRecRegressor.load(path)
+    assert_type(again.item_factors_, np.ndarray)
+    assert_type(again.rating_range_, tuple[float, float])
+    assert_type(again.loss_curve_, list[float])
+    assert_type(again.n_iter_, int)
+    return again
