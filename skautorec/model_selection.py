@@ -95,7 +95,7 @@ class _TimeSplit(BaseCrossValidator):
     def _test_sizes(self, counts: Any) -> Any:
         if self.test_size is None:
             return max(counts // (self.n_splits + 1), 1)
-        if isinstance(self.test_size, Integral):
+        if self.test_size >= 1:
             return int(self.test_size)
         return np.ceil(self.test_size * counts).astype(np.int64)
 
