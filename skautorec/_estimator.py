@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, overload
 
@@ -34,6 +33,7 @@ from ._inputs import (
     refuse_overlap,
     without_values,
 )
+from ._progress import CallbackSupportMixin, FitProgress, with_callbacks
 from ._ratings import Ratings
 from ._recommend import RecommenderMixin
 from ._scale import Scale
@@ -47,7 +47,7 @@ DROPOUT = 0.7
 SIDES = {"item": ("columns",), "user": ("rows",), "both": ("columns", "rows")}
 
 
-class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
+class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, BaseEstimator):
     """Rating prediction with an autoencoder whose decoder is solved in closed form.
 
     AutoRec [1]_ reconstructs one side of a users x items rating matrix through a hidden layer,
@@ -114,7 +114,10 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         Seed of initial weights and batch order. On the CPU the same seed and number of threads give
         the same model to the bit.
     verbose : int, default=0
-        1 prints about ten lines of progress, 2 one line per epoch.
+        1 prints about ten lines of progress for each network; 2 one line per epoch, and the seconds
+        of each phase of the fit with the peak memory of the process at its end. Where scikit-learn
+        has callbacks (from 1.9), those set with ``set_callbacks`` hear of phases and epochs, and
+        may stop the training of a network.
 
     Attributes
     ----------
@@ -304,6 +307,7 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             raise
         return self
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X: Any, y: Any) -> None:
         targets: scipy.sparse.csr_array | None = None
@@ -323,24 +327,28 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         self._context = self._seen = without_values(context)
         if targets is not None:
             self._seen = without_values(targets)
-        self._store(*self._train(context, targets))
+        progress = FitProgress(self, X, y, self.n_estimators * len(SIDES[self.kind]))
+        self._store(*self._train(context, targets, progress))
         self._share_ids()
         self.rating_range_ = self._scale.bounds
+        progress.end()
 
     def _train(
-        self, context: scipy.sparse.csr_array, targets: scipy.sparse.csr_array | None
+        self,
+        context: scipy.sparse.csr_array,
+        targets: scipy.sparse.csr_array | None,
+        progress: FitProgress,
     ) -> tuple[Model, Rows, Rows, list[History]]:
-        sides = SIDES[self.kind]
         return fit_model(
             self._scale.to_stars(context),
             None if targets is None else self._target_scale.to_stars(targets),
             self._settings(),
-            sides=sides,
+            sides=SIDES[self.kind],
             n_members=self.n_estimators,
             validation_fraction=self.validation_fraction,
             seed=check_random_state(self.random_state).randint(np.iinfo(np.int32).max),
             device=_device(self.device),
-            on_epoch=_reporter(self.verbose, self.max_iter, self.n_estimators * len(sides)),
+            progress=progress,
         )
 
     def _settings(self) -> Settings:
@@ -594,18 +602,14 @@ class AutoRecRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
 
         Notes
         -----
-        A ``RandomState`` instance in ``random_state`` is saved as None.
+        A ``RandomState`` instance in ``random_state`` is saved as None, and callbacks are not saved.
         """
         check_is_fitted(self)
         params = self.get_params(deep=False)
         if isinstance(self.random_state, np.random.RandomState):
             params["random_state"] = None
-        derived = {"user_ids_", "item_ids_"}
-        fitted = {
-            name: value
-            for name, value in self.__dict__.items()
-            if name not in derived.union(params)
-        }
+        left_out = {"user_ids_", "item_ids_", "_skl_callbacks", *params}
+        fitted = {name: value for name, value in self.__dict__.items() if name not in left_out}
         _persistence.write(path, {"params": params, "fitted": fitted})
 
     @classmethod
@@ -690,20 +694,3 @@ def _mean_curve(curves: list[list[float]]) -> list[float]:
         float(np.mean([curve[epoch] for curve in curves if epoch < len(curve)]))
         for epoch in range(longest)
     ]
-
-
-def _reporter(verbose: int, max_iter: int, n_networks: int) -> Callable[[int, float], None]:
-    every = 1 if verbose > 1 else max(1, max_iter // 10)
-    network = 0
-
-    def report(epoch: int, loss: float) -> None:
-        nonlocal network
-        network += epoch == 1
-        if verbose and (epoch % every == 0 or epoch == 1):
-            name = f" network {network}/{n_networks}," if n_networks > 1 else ""
-            print(
-                f"[AutoRecRegressor]{name} epoch {epoch}/{max_iter}: objective {loss:.6g}",
-                flush=True,
-            )
-
-    return report

@@ -307,15 +307,6 @@ def test_solvers_learn(kind, solver, ratings):
     assert model.score(ratings[:300]) > 0.05
 
 
-def test_verbose_reports_and_silence_is_silent(ratings, capsys):
-    new("item").fit(ratings)
-    assert capsys.readouterr().out == ""
-    new("item", verbose=1).fit(ratings)
-    assert capsys.readouterr().out.count("epoch") == 11
-    new("item", verbose=2).fit(ratings)
-    assert "epoch 20/20: objective " in capsys.readouterr().out
-
-
 COPIES = {
     "pickle": lambda model, path: pickle.loads(pickle.dumps(model)),
     "deepcopy": lambda model, path: copy.deepcopy(model),

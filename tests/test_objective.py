@@ -9,7 +9,7 @@ import torch
 from skautorec._core.encoding import Encoding
 from skautorec._core.network import AutoRec, SparseRows
 from skautorec._core.sparse import Pattern, at_observed, times_dense
-from skautorec._core.training import Batch, Settings, add_gradient, initialise, train
+from skautorec._core.training import Batch, Progress, Settings, add_gradient, initialise, train
 
 
 def sigmoid(x):
@@ -129,7 +129,7 @@ def test_lambd_changes_the_fit_and_shrinks_both_norms():
     norms = []
     for lambd in (0.1, 3.0, 100.0):
         network = small_network(batch, dtype=torch.float32)
-        train(network, batch, settings(lambd=lambd), torch.Generator())
+        train(network, batch, settings(lambd=lambd), torch.Generator(), Progress())
         norms.append([float(p.detach().norm()) for p in parameters(network)])
     encoder, _, decoder, _ = zip(*norms, strict=True)
     assert encoder[0] > 1.1 * encoder[1] > 1.2 * encoder[2]
@@ -160,7 +160,7 @@ def test_batch_size_does_not_move_the_optimum():
     def reached(lambd, batch_size):
         network = small_network(batch, dtype=torch.float32)
         chosen = settings(lambd=lambd, batch_size=batch_size, max_iter=800, learning_rate=0.02)
-        train(network, batch, chosen, torch.Generator().manual_seed(0))
+        train(network, batch, chosen, torch.Generator().manual_seed(0), Progress())
         return float(add_gradient(network, batch, 30.0))
 
     full, in_three_batches, penalised_three_times = (
@@ -189,7 +189,7 @@ def test_every_solver_reaches_the_minimum_of_the_reference(solver):
     lowest = scipy.optimize.minimize(loss_and_gradient, flat, jac=True, method="L-BFGS-B").fun
     rate = {"adam": 0.05, "rprop": 0.01, "lbfgs": 1.0}[solver]
     chosen = settings(solver=solver, lambd=lambd, max_iter=500, learning_rate=rate)
-    history = train(network, batch, chosen, torch.Generator())
+    history = train(network, batch, chosen, torch.Generator(), Progress())
     assert history.losses[0] > 2 * lowest
     assert history.losses[-1] == pytest.approx(lowest, rel=0.01)
 
@@ -207,7 +207,7 @@ def test_training_stops_when_the_objective_stalls():
     batch = to_batch(random_ratings(), torch.float32)
     network = small_network(batch, dtype=torch.float32)
     chosen = settings(max_iter=2000, tol=0.01, n_iter_no_change=5)
-    history = train(network, batch, chosen, torch.Generator())
+    history = train(network, batch, chosen, torch.Generator(), Progress())
     assert 5 < len(history.losses) < 1000
 
 
@@ -227,7 +227,9 @@ def test_validation_restores_the_best_parameters():
     validation = Batch(batch.rows, batch.targets, batch.values.flip(0))  # what training unlearns
     network = small_network(batch, dtype=torch.float32)
     chosen = settings(max_iter=100, n_iter_no_change=20)
-    history = train(network, batch, chosen, torch.Generator().manual_seed(0), validation=validation)
+    history = train(
+        network, batch, chosen, torch.Generator().manual_seed(0), Progress(), validation
+    )
     values = validation.values
     with torch.no_grad():
         errors = network(validation.rows, validation.targets) - values

@@ -6,7 +6,6 @@ was trained on. Ratings are in the units of training throughout.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +18,7 @@ from .factors import Rows
 from .module import DenseAutoRec
 from .network import AutoRec, SparseRows
 from .ridge import Prior, bias_penalty, relative_variances, solve_rows
-from .training import Batch, History, Settings, initialise, train
+from .training import Batch, History, Progress, Settings, initialise, train
 
 __all__ = ["Autoencoder", "train_autoencoder"]
 
@@ -165,7 +164,7 @@ def train_autoencoder(
     style: str,
     seed: int,
     device: str,
-    on_epoch: Callable[[int, float], None],
+    progress: Progress,
 ) -> tuple[Autoencoder, History]:
     """Train the network and estimate the prior of its decoded rows.
 
@@ -180,8 +179,7 @@ def train_autoencoder(
         See `Encoding`.
     seed : int
     device : str
-    on_epoch : callable
-        See `training.train`.
+    progress : Progress
 
     Returns
     -------
@@ -208,7 +206,7 @@ def train_autoencoder(
     ).to(device)
     initialise(network, batch, generator)
     validation = batch_of(heldout) if settings.early_stopping else None
-    history = train(network, batch, settings, generator, on_epoch, validation)
+    history = train(network, batch, settings, generator, progress, validation)
     # In float64 from here on, so that a row's answer does not depend on the rows beside it.
     network = network.cpu().double()
     codes = _encode(network, encoding.inputs(inputs, dtype=torch.float64))

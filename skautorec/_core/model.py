@@ -7,7 +7,7 @@ product of factors, and so is their sum and the mean of several such sums.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ import torch
 from .autoencoder import Autoencoder, train_autoencoder
 from .encoding import pattern_of, transposed
 from .factors import Rows
-from .training import History, Settings
+from .training import History, Progress, Settings
 
 __all__ = ["Model", "Part", "fit_model"]
 
@@ -148,7 +148,7 @@ def fit_model(
     validation_fraction: float,
     seed: int,
     device: str,
-    on_epoch: Callable[[int, float], None],
+    progress: Progress,
 ) -> tuple[Model, Rows, Rows, list[History]]:
     """Train on most of the ratings, measure the noise on the rest, and solve the rows with all.
 
@@ -166,8 +166,7 @@ def fit_model(
         Share of the target cells that the networks are not trained on.
     seed : int
     device : str
-    on_epoch : callable
-        See `training.train`.
+    progress : Progress
 
     Returns
     -------
@@ -181,21 +180,25 @@ def fit_model(
     kept, heldout = _hold_out(inputs if targets is None else targets, validation_fraction, rng)
     data = _Data(kept, None) if targets is None else _Data(inputs, kept)
     trained, histories = [], []
-    for _ in range(n_members):
-        for i, side in enumerate(sides):
+    n_networks = n_members * len(sides)
+    for i, side in enumerate(sides * n_members):
+        with progress.phase(f"network {i + 1} of {n_networks}", settings.max_iter):
             autoencoder, history = train_autoencoder(
                 *data.for_side(side, heldout),
                 settings,
                 style="ratings" if side == "columns" else "residuals",
                 seed=int(rng.integers(2**31)),
                 device=device,
-                on_epoch=on_epoch,
+                progress=progress,
             )
-            autoencoder = autoencoder.on_residuals() if i else autoencoder
-            trained.append(Part(autoencoder, side, bool(i), None))
-            histories.append(history)
-    noise, spread = _measure_noise(trained, n_members, data, _corner(heldout, rng))
-    parts, rows, columns = _solve(trained, _Data(inputs, targets), n_members)
+        on_residuals = i % len(sides) > 0
+        autoencoder = autoencoder.on_residuals() if on_residuals else autoencoder
+        trained.append(Part(autoencoder, side, on_residuals, None))
+        histories.append(history)
+    with progress.phase("noise"):
+        noise, spread = _measure_noise(trained, n_members, data, _corner(heldout, rng))
+    with progress.phase("rows"):
+        parts, rows, columns = _solve(trained, _Data(inputs, targets), n_members)
     return Model(parts, n_members, noise, spread), rows, columns, histories
 
 

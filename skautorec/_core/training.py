@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,16 @@ from torch import Tensor
 from .network import AutoRec, SparseRows
 from .sparse import Pattern
 
-__all__ = ["SOLVERS", "Batch", "History", "Settings", "add_gradient", "initialise", "train"]
+__all__ = [
+    "SOLVERS",
+    "Batch",
+    "History",
+    "Progress",
+    "Settings",
+    "add_gradient",
+    "initialise",
+    "train",
+]
 
 # Learning rate used where none is given.
 SOLVERS = {"adam": 0.003, "rprop": 0.003, "lbfgs": 1.0}
@@ -94,6 +104,19 @@ class History:
         return int(np.argmax(self.scores)) + 1 if self.scores else len(self.losses)
 
 
+class Progress:
+    """Hears how a fit goes; this one keeps it to itself."""
+
+    @contextmanager
+    def phase(self, name: str, n_epochs: int = 0) -> Iterator[None]:
+        """Surround a part of the fit; a network trains in it for up to ``n_epochs``."""
+        yield
+
+    def epoch(self, number: int, loss: float) -> bool:
+        """Hear the number of an epoch, from 1, and its objective; return whether to stop."""
+        return False
+
+
 def add_gradient(network: AutoRec, batch: Batch, lambd: float, share: float = 1.0) -> Tensor:
     """Equation 2, with ``share`` of the penalty; its gradient is added to the parameters'."""
     errors = network(batch.rows, batch.targets) - batch.values
@@ -137,7 +160,7 @@ def train(
     batch: Batch,
     settings: Settings,
     generator: torch.Generator,
-    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+    progress: Progress,
     validation: Batch | None = None,
 ) -> History:
     """Minimise the objective in place.
@@ -151,8 +174,7 @@ def train(
     settings : Settings
     generator : torch.Generator
         Source of the minibatch order.
-    on_epoch : callable
-        Called with the number of the epoch, from 1, and its objective.
+    progress : Progress
     validation : Batch or None
         Cells held out of ``batch``, with its rows, for early stopping: training ends when they are
         predicted no better, and the parameters go back to the best epoch.
@@ -178,9 +200,9 @@ def train(
             if not math.isfinite(loss):
                 raise ValueError(_diverged(epoch + 1, settings))
             losses.append(loss)
-            on_epoch(epoch + 1, loss)
+            is_asked_to_stop = progress.epoch(epoch + 1, loss)
             best.look()
-            if _stalled(losses, settings) or best.stalled(settings):
+            if is_asked_to_stop or _stalled(losses, settings) or best.stalled(settings):
                 break
     except KeyboardInterrupt:
         warnings.warn(
