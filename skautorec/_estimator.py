@@ -602,7 +602,7 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
 
         Notes
         -----
-        A ``RandomState`` instance in ``random_state`` is saved as None, and callbacks are not saved.
+        A ``RandomState`` instance in ``random_state`` is saved as None; callbacks are not saved.
         """
         check_is_fitted(self)
         params = self.get_params(deep=False)
