@@ -324,8 +324,10 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
             targets, self._target_items, self._target_ndim = read_targets(y, context)
             self._target_scale = Scale.of_columns(targets)
         self._has_targets = targets is not None
+        context = self._scale.to_stars(context)
         self._context = self._seen = without_values(context)
         if targets is not None:
+            targets = self._target_scale.to_stars(targets)
             self._seen = without_values(targets)
         progress = FitProgress(self, X, y, self.n_estimators * len(SIDES[self.kind]))
         self._store(*self._train(context, targets, progress))
@@ -340,8 +342,8 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         progress: FitProgress,
     ) -> tuple[Model, Rows, Rows, list[History]]:
         return fit_model(
-            self._scale.to_stars(context),
-            None if targets is None else self._target_scale.to_stars(targets),
+            context,
+            targets,
             self._settings(),
             sides=SIDES[self.kind],
             n_members=self.n_estimators,

@@ -61,11 +61,10 @@ class Scale:
 
         In a column whose lowest and highest rating are equal every rating is 3 stars.
         """
-        slope = self.slope[ratings.indices]
-        offset = ratings.data - self.low[ratings.indices]
-        stars = np.full(len(offset), 3.0)
-        np.divide(offset, slope, out=stars, where=slope > 0)
-        stars[slope > 0] += 1
+        columns = 0 if self._is_shared else ratings.indices
+        slope, stars = self.slope[columns], ratings.data - self.low[columns]
+        stars /= np.where(slope > 0, slope, np.inf)
+        stars += np.where(slope > 0, 1.0, 3.0)
         return scipy.sparse.csr_array(
             (stars, ratings.indices, ratings.indptr), shape=ratings.shape, copy=False
         )

@@ -13,10 +13,10 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from .encoding import Encoding, pattern_of
+from .encoding import Encoding, pattern_of, row_blocks
 from .factors import Rows
 from .module import DenseAutoRec
-from .network import AutoRec, SparseRows
+from .network import AutoRec
 from .ridge import Prior, bias_penalty, relative_variances, solve_rows
 from .training import Batch, History, Progress, Settings, initialise, train
 
@@ -63,7 +63,7 @@ class Autoencoder:
 
         The code of a row without ratings, which would be arbitrary, is the mean.
         """
-        codes = _encode(self._network(), self.encoding.inputs(ratings, dtype=torch.float64))
+        codes = _encode(self._network(), self.encoding, ratings)
         codes = _centred(codes, np.diff(ratings.indptr), self.mean_code)
         return Rows(codes, self.encoding.biases(ratings))
 
@@ -71,14 +71,14 @@ class Autoencoder:
         self, ratings: scipy.sparse.csr_array, encoded: Rows, dtype: torch.dtype = torch.float64
     ) -> Rows:
         """Solve decoded rows from their ratings of the first ``ratings.shape[1]`` encoded rows."""
-        values = ratings.data - encoded.bias[ratings.indices]
-        weights, biases = solve_rows(
-            *_compressed(ratings),
-            torch.from_numpy(values).to(dtype),
-            torch.from_numpy(encoded.factors).to(dtype),
-            self._prior(dtype),
-        )
-        return Rows(weights.double().numpy(), biases.double().numpy())
+        codes = torch.from_numpy(encoded.factors).to(dtype)
+        weights = np.empty((ratings.shape[0], codes.shape[1]))
+        biases = np.empty(len(weights))
+        for rows, block in row_blocks(ratings):
+            values = torch.from_numpy(block.data - encoded.bias[block.indices]).to(dtype)
+            solved = solve_rows(*_compressed(block), values, codes, self._prior(dtype))
+            weights[rows], biases[rows] = (part.numpy() for part in solved)
+        return Rows(weights, biases)
 
     def relative_variances(
         self,
@@ -209,16 +209,16 @@ def train_autoencoder(
     history = train(network, batch, settings, generator, progress, validation)
     # In float64 from here on, so that a row's answer does not depend on the rows beside it.
     network = network.cpu().double()
-    codes = _encode(network, encoding.inputs(inputs, dtype=torch.float64))
+    codes = _encode(network, encoding, inputs)
     counts = np.diff(inputs.indptr)
     mean_code = counts @ codes / counts.sum()
     # The prior of a decoded row: the mean row that training found, and biases around it.
-    decoded = targets.T.tocsr()
     weight = _numpy(network.decoder_weight)
     bias = _numpy(network.decoder_bias) + weight @ mean_code
-    rated = np.diff(decoded.indptr) > 0
+    rated = np.bincount(targets.indices, minlength=targets.shape[1]) > 0
     prior_weight, prior_bias = weight[rated].mean(axis=0), float(bias[rated].mean())
     expected = _centred(codes, counts, mean_code) @ prior_weight + biases + prior_bias
+    left_over = targets.data - np.repeat(expected, np.diff(targets.indptr))
     autoencoder = Autoencoder(
         weights=[_numpy(parameter).astype(np.float32) for parameter in network.weights],
         biases=[_numpy(parameter).astype(np.float32) for parameter in network.biases],
@@ -228,15 +228,18 @@ def train_autoencoder(
         prior_weight=prior_weight,
         prior_bias=prior_bias,
         penalty=RIDGE_FACTOR * settings.lambd / 2,
-        bias_penalty=bias_penalty(decoded.data - expected[decoded.indices], decoded.indptr),
+        bias_penalty=bias_penalty(left_over, targets.indices),
     )
     return autoencoder, history
 
 
 @torch.no_grad()
-def _encode(network: AutoRec, rows: SparseRows) -> np.ndarray:
-    codes: np.ndarray = network.codes(rows).numpy()
-    return codes
+def _encode(network: AutoRec, encoding: Encoding, ratings: scipy.sparse.csr_array) -> np.ndarray:
+    blocks = [
+        network.codes(encoding.inputs(block, dtype=torch.float64)).numpy()
+        for _, block in row_blocks(ratings)
+    ]
+    return np.vstack(blocks)
 
 
 def _centred(codes: np.ndarray, counts: np.ndarray, mean_code: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ would saturate the hidden units.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +18,12 @@ from .network import SparseRows
 from .ridge import bias_penalty
 from .sparse import Pattern
 
-__all__ = ["POWER", "Encoding", "pattern_of", "transposed"]
+__all__ = ["POWER", "Encoding", "pattern_of", "row_blocks"]
 
 # Power of a row's length by which it is divided; chosen on validation ratings.
 POWER = 0.5
+# Cells of a block of rows.
+_CELLS = 2**20
 # Sweeps over the biases of both sides, which tell a generous user from a good item; more changed
 # no validation error.
 _SWEEPS = 2
@@ -53,13 +56,13 @@ class Encoding:
     def of(cls, ratings: scipy.sparse.csr_array, style: str) -> Encoding:
         """Estimate the encoding of training rows."""
         mean, biases = ratings.data.mean(), np.zeros(ratings.shape[0])
-        by_column, order = transposed(ratings)
+        rows = _row_of_cells(ratings)
         for _ in range(_SWEEPS):
-            deviations = ratings.data[order] - mean - biases[by_column.indices]
-            reference, _ = _damped_means(deviations, by_column.indptr)
+            deviations = ratings.data - mean - biases[rows]
+            reference, _ = _damped_means(deviations, ratings.indices, ratings.shape[1])
             reference += mean
             deviations = ratings.data - reference[ratings.indices]
-            biases, damping = _damped_means(deviations, ratings.indptr)
+            biases, damping = _damped_means(deviations, rows, len(biases))
         lengths = np.diff(ratings.indptr)
         return cls(style, reference, damping, float(lengths[lengths > 0].mean()))
 
@@ -71,7 +74,7 @@ class Encoding:
     def biases(self, ratings: scipy.sparse.csr_array) -> np.ndarray:
         """Damped bias of each row: shape (n_rows,)."""
         deviations = ratings.data - self.reference[ratings.indices]
-        return _damped_means(deviations, ratings.indptr, self.damping)[0]
+        return _damped_means(deviations, _row_of_cells(ratings), ratings.shape[0], self.damping)[0]
 
     def inputs(
         self,
@@ -98,20 +101,24 @@ def pattern_of(ratings: scipy.sparse.csr_array, device: torch.device | str = "cp
     return Pattern.from_csr(ratings.indptr, ratings.indices, ratings.shape, device)
 
 
-def transposed(
-    cells: scipy.sparse.csr_array,
-) -> tuple[scipy.sparse.csr_array, np.ndarray]:
-    """Transpose of a matrix, and the position in it of each of the transpose's stored cells."""
-    positions = (np.arange(cells.nnz), cells.indices, cells.indptr)
-    transposed = scipy.sparse.csr_array(positions, shape=cells.shape).T.tocsr()
-    return transposed, transposed.data
+def row_blocks(ratings: scipy.sparse.csr_array) -> Iterator[tuple[slice, scipy.sparse.csr_array]]:
+    """Cut a matrix into blocks of rows, so that what is made of the cells takes little memory."""
+    start = 0
+    while start < ratings.shape[0]:
+        most = ratings.indptr[start] + _CELLS
+        stop = max(start + 1, int(np.searchsorted(ratings.indptr, most, side="right")) - 1)
+        yield slice(start, stop), ratings[start:stop]
+        start = stop
+
+
+def _row_of_cells(ratings: scipy.sparse.csr_array) -> np.ndarray:
+    return np.repeat(np.arange(ratings.shape[0], dtype=np.int32), np.diff(ratings.indptr))
 
 
 def _damped_means(
-    values: np.ndarray, indptr: np.ndarray, damping: float | None = None
+    values: np.ndarray, groups: np.ndarray, n_groups: int, damping: float | None = None
 ) -> tuple[np.ndarray, float]:
-    """Mean of each row, drawn to zero by pseudo-values, whose number is estimated if not given."""
-    damping = bias_penalty(values, indptr) if damping is None else damping
-    counts = np.diff(indptr)
-    rows = np.repeat(np.arange(len(counts)), counts)
-    return np.bincount(rows, values, len(counts)) / (counts + damping), damping
+    """Mean of each group, drawn to zero by pseudo-values; how many is estimated if not given."""
+    damping = bias_penalty(values, groups) if damping is None else damping
+    counts = np.bincount(groups, minlength=n_groups)
+    return np.bincount(groups, values, n_groups) / (counts + damping), damping

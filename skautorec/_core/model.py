@@ -16,7 +16,7 @@ import scipy.sparse
 import torch
 
 from .autoencoder import Autoencoder, train_autoencoder
-from .encoding import pattern_of, transposed
+from .encoding import pattern_of
 from .factors import Rows
 from .training import History, Progress, Settings
 
@@ -110,7 +110,7 @@ class Model:
         ndarray of shape (asked.nnz,)
         """
         variances = np.zeros(asked.nnz)
-        by_column, order = transposed(asked)
+        by_column, order = _transposed(asked)
         # One more column, without ratings.
         seen = scipy.sparse.vstack(
             (training_observed.T, scipy.sparse.csr_array((1, len(training_rows)))), format="csr"
@@ -177,14 +177,14 @@ def fit_model(
         Of each part of each member.
     """
     rng = np.random.default_rng(seed)
-    kept, heldout = _hold_out(inputs if targets is None else targets, validation_fraction, rng)
-    data = _Data(kept, None) if targets is None else _Data(inputs, kept)
+    data = _Data(inputs, targets)
+    split = _Split(data, _hold_out(data.wanted.nnz, validation_fraction, rng))
     trained, histories = [], []
     n_networks = n_members * len(sides)
     for i, side in enumerate(sides * n_members):
         with progress.phase(f"network {i + 1} of {n_networks}", settings.max_iter):
             autoencoder, history = train_autoencoder(
-                *data.for_side(side, heldout),
+                *split.for_side(side),
                 settings,
                 style="ratings" if side == "columns" else "residuals",
                 seed=int(rng.integers(2**31)),
@@ -196,9 +196,10 @@ def fit_model(
         trained.append(Part(autoencoder, side, on_residuals, None))
         histories.append(history)
     with progress.phase("noise"):
-        noise, spread = _measure_noise(trained, n_members, data, _corner(heldout, rng))
+        corner = _corner(split.heldout, rng)
+        noise, spread = _measure_noise(trained, n_members, split.kept, corner)
     with progress.phase("rows"):
-        parts, rows, columns = _solve(trained, _Data(inputs, targets), n_members)
+        parts, rows, columns = _solve(trained, data, n_members)
     return Model(parts, n_members, noise, spread), rows, columns, histories
 
 
@@ -220,27 +221,43 @@ class _Data:
             return self.inputs
         return scipy.sparse.hstack((self.inputs, self.targets), format="csr")
 
+
+@dataclass(frozen=True)
+class _Split:
+    """Ratings to train on and ratings held out, made anew where they are needed."""
+
+    data: _Data
+    is_out: np.ndarray
+
+    @property
+    def kept(self) -> _Data:
+        kept = _select(self.data.wanted, ~self.is_out)
+        return _Data(kept, None) if self.data.targets is None else _Data(self.data.inputs, kept)
+
+    @property
+    def heldout(self) -> scipy.sparse.csr_array:
+        return _select(self.data.wanted, self.is_out)
+
     def for_side(
-        self, side: str, heldout: scipy.sparse.csr_array
+        self, side: str
     ) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array, scipy.sparse.csr_array]:
         """Inputs, targets and held-out targets of the autoencoder of one side."""
+        kept, heldout = self.kept, self.heldout
         if side == "rows":
-            return self.inputs, self.wanted, heldout
-        every = self.every.T.tocsr()
-        if self.targets is not None:
-            given = scipy.sparse.csr_array(self.inputs.shape)
+            return kept.inputs, kept.wanted, heldout
+        every = kept.every.T.tocsr()
+        if kept.targets is not None:
+            given = scipy.sparse.csr_array(kept.inputs.shape)
             heldout = scipy.sparse.hstack((given, heldout), format="csr")
         return every, every, heldout.T.tocsr()
 
 
-def _hold_out(
-    ratings: scipy.sparse.csr_array, fraction: float, rng: np.random.Generator
-) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
-    """Part the stored cells at random; all are kept where none would be."""
-    is_out = rng.random(ratings.nnz) < fraction
+def _hold_out(n_cells: int, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    """Choose cells at random; none where it would be all."""
+    is_out = rng.random(n_cells) < fraction
     if is_out.all():
         is_out[:] = False
-    return _select(ratings, ~is_out), _select(ratings, is_out)
+    return is_out
 
 
 def _select(ratings: scipy.sparse.csr_array, chosen: np.ndarray) -> scipy.sparse.csr_array:
@@ -344,6 +361,15 @@ def _measure_noise(
     start = np.full(2, np.log((errors.sum() + 2 * usual) / (len(errors) + 2)))
     noise, spread = np.exp(scipy.optimize.minimize(loss, start, method="Nelder-Mead").x)
     return float(noise), float(spread)
+
+
+def _transposed(
+    cells: scipy.sparse.csr_array,
+) -> tuple[scipy.sparse.csr_array, np.ndarray]:
+    """Transpose of a matrix, and the position in it of each of the transpose's stored cells."""
+    positions = (np.arange(cells.nnz), cells.indices, cells.indptr)
+    transposed = scipy.sparse.csr_array(positions, shape=cells.shape).T.tocsr()
+    return transposed, transposed.data
 
 
 def _without_bias(rows: Rows) -> Rows:

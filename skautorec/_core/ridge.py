@@ -246,7 +246,7 @@ def _solve(matrices: Tensor, right: Tensor, penalty: float) -> Tensor:
     return torch.cholesky_solve(right, _cholesky(matrices))
 
 
-def bias_penalty(residuals: np.ndarray, indptr: np.ndarray) -> float:
+def bias_penalty(residuals: np.ndarray, rows: np.ndarray) -> float:
     """Estimate how strongly row biases should be shrunk: noise variance over bias variance.
 
     The moment estimator of one-way analysis of variance (Searle, Casella and McCulloch, Variance
@@ -256,8 +256,8 @@ def bias_penalty(residuals: np.ndarray, indptr: np.ndarray) -> float:
     ----------
     residuals : ndarray of shape (nnz,)
         What the mean row leaves of each rating.
-    indptr : ndarray
-        Compressed rows.
+    rows : ndarray of int of shape (nnz,)
+        Row of each rating.
 
     Returns
     -------
@@ -265,12 +265,12 @@ def bias_penalty(residuals: np.ndarray, indptr: np.ndarray) -> float:
         Between 0.1 and 20: where rows seem to differ no more than by chance, a bias shrunk by
         20 pseudo-ratings costs little, and one held at the mean harms rows that do differ.
     """
-    counts = np.diff(indptr)
+    counts = np.bincount(rows)
+    sums = np.bincount(rows, residuals)[counts > 0]
     counts = counts[counts > 0]
     total = counts.sum()
-    sums = np.add.reduceat(residuals, np.cumsum(counts) - counts)
     between = np.square(sums) / counts
-    within = (np.square(residuals).sum() - between.sum()) / max(1, total - len(counts))
+    within = (residuals @ residuals - between.sum()) / max(1, total - len(counts))
     effective = total - np.square(counts).sum() / total
     variance = (between.sum() - len(counts) * within) / max(effective, 1.0)
     return float(np.clip(within / max(variance, 1e-12), 0.1, 20.0))
