@@ -254,3 +254,14 @@ def test_biases_tell_a_generous_user_from_a_good_item():
     assert np.corrcoef(plain_means, quality)[0, 1] < 0.8
     assert np.corrcoef(encoding.reference, quality)[0, 1] > 0.9
     assert np.corrcoef(encoding.biases(ratings), generosity)[0, 1] > 0.9
+
+
+def test_an_epoch_uses_kernels_that_every_build_of_torch_has():
+    """Two native kernels do the sparse work; the CSR product, which needs MKL, none of it."""
+    batch = to_batch(random_ratings(), torch.float32)
+    network = small_network(batch, dtype=torch.float32)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        add_gradient(network, batch, 1.0)
+    used = {event.key for event in profile.key_averages()}
+    assert {"aten::embedding_bag", "aten::sparse_sampled_addmm"} <= used
+    assert not used & {"aten::mm", "aten::addmm", "aten::_sparse_mm", "aten::bmm"}
