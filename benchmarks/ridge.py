@@ -5,6 +5,7 @@ MovieLens 1M, 500 units, codes of a fitted item kind. Rounds alternate; medians 
 
 import argparse
 import json
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -48,8 +49,10 @@ def main():
         return solve_rows(indptr, indices, values, Z, prior)
 
     def solve_with_variance():
-        # The variance of one prediction of each row.
-        return solve(), relative_variances(indptr, indices, Z, prior, *each, Z)
+        # The variance of one prediction of each row, in single precision as the estimator does.
+        single = replace(prior, weight=prior.weight.float())
+        codes = Z.float()
+        return solve(), relative_variances(indptr, indices, codes, single, *each, codes)
 
     steps = {
         "numpy.linalg.solve loop": lambda: numpy_loop(rows, codes, penalty, bias_penalty),

@@ -72,10 +72,10 @@ def test_every_way_to_ask_gives_the_same_std(kind, ratings):
     np.testing.assert_array_equal(predicted, model.predict(ratings.to_matrix()))
     twice = ratings[[5, 3, 5]]  # a table may ask for a pair twice
     _, std = model.predict(twice, return_std=True)
-    np.testing.assert_allclose(std, dense[twice.users, twice.items], rtol=1e-9)
+    np.testing.assert_allclose(std, dense[twice.users, twice.items], rtol=1e-6)
     ids, scores, std = model.recommend([7, 0], n=5, return_std=True)
     np.testing.assert_array_equal(scores, model.recommend([7, 0], n=5)[1])
-    np.testing.assert_allclose(std, dense[[[7], [0]], ids], rtol=1e-9)
+    np.testing.assert_allclose(std, dense[[[7], [0]], ids], rtol=1e-6)
     ids, scores, std = model.recommend(7, n=50, return_std=True)
     assert len(ids) == len(scores) == len(std) < 50
     new_user = dict(

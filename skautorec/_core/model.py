@@ -90,7 +90,6 @@ class Model:
         asked: scipy.sparse.csr_array,
         training_rows: np.ndarray,
         training_observed: scipy.sparse.csr_array,
-        dtype: torch.dtype = torch.float64,
     ) -> np.ndarray:
         """Variance of new ratings, noise included, at the stored cells of ``asked``.
 
@@ -119,14 +118,10 @@ class Model:
             if part.columns is not None:
                 codes = part.columns.factors
                 targets = np.vstack((codes, np.zeros(codes.shape[1])))[-asked.shape[1] :]
-                variances += part.autoencoder.relative_variances(
-                    observed, codes, asked, targets, dtype
-                )
+                variances += part.autoencoder.relative_variances(observed, codes, asked, targets)
             else:
                 known, new = (self.n_members * some[:, units] for some in (training_rows, rows))
-                variances[order] += part.autoencoder.relative_variances(
-                    seen, known, by_column, new, dtype
-                )
+                variances[order] += part.autoencoder.relative_variances(seen, known, by_column, new)
         return self.noise + self.spread / self.n_members * variances
 
     def _units(self) -> Iterator[tuple[Part, slice]]:
@@ -347,7 +342,7 @@ def _measure_noise(
         (cells.data, cells.indices, cells.indptr), shape=(cells.shape[0], cells.shape[1] + 1)
     )
     relative = Model(solved, n_members, 0.0, 1.0).variances(
-        rows.factors, data.every, asked, rows.factors, data.wanted, torch.float32
+        rows.factors, data.every, asked, rows.factors, data.wanted
     )
     errors = np.square(cells.data - np.clip(_at(cells, rows, columns), 1, 5))
     usual = float(np.var(data.wanted.data)) + 1e-6
