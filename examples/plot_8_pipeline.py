@@ -27,8 +27,6 @@ frame = pd.DataFrame(
         "stars": ratings.values,
     }
 ).drop_duplicates(["who", "film"])  # MovieLens has some films under two ids
-for column in ("who", "film"):  # so that every training part knows every id
-    frame = frame[frame.groupby(column)["stars"].transform("size") >= 15]
 print(frame.head())
 
 # %%
