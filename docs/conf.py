@@ -39,6 +39,7 @@ if os.environ.get("DOCS_INTERSPHINX"):
 
 autosummary_generate = True
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_show_inherited_class_members = False
 numpydoc_validation_checks = {"GL01", "GL03", "GL08", "PR01", "PR02", "PR03", "RT01", "SS03"}

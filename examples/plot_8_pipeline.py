@@ -30,7 +30,8 @@ frame = pd.DataFrame(
 print(frame.head())
 
 # %%
-# Rows are samples, so scikit-learn can split them; each training part is read anew.
+# Rows are samples, so scikit-learn can split them. Each training part is read anew; test rows with
+# a film or a person that it lacks get the prior.
 
 pipeline = make_pipeline(
     FunctionTransformer(
