@@ -1,6 +1,10 @@
 """Sphinx configuration: `make docs` builds the site with warnings as errors."""
 
+import os
 from importlib.metadata import version as version_of
+
+from docutils.nodes import SkipNode
+from docutils.utils.math.latex2mathml import tex2mathml
 
 project = "skautorec"
 author = "skautorec developers"
@@ -10,7 +14,7 @@ release = version = version_of("skautorec")
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
+    "myst_parser",
     "numpydoc",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
@@ -18,9 +22,24 @@ extensions = [
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 nitpicky = False
+default_role = "py:obj"
+
+# Links into other projects need their inventories from the network, and a build without one must
+# not fail: DOCS_INTERSPHINX=1 asks for them.
+if os.environ.get("DOCS_INTERSPHINX"):
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "scipy": ("https://docs.scipy.org/doc/scipy", None),
+        "sklearn": ("https://scikit-learn.org/stable", None),
+        "pandas": ("https://pandas.pydata.org/docs", None),
+        "torch": ("https://docs.pytorch.org/docs/stable", None),
+    }
 
 autosummary_generate = True
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_show_inherited_class_members = False
 numpydoc_validation_checks = {"GL01", "GL03", "GL08", "PR01", "PR02", "PR03", "RT01", "SS03"}
@@ -41,6 +60,9 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
 }
 
+html_math_renderer = "mathml"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 html_theme = "pydata_sphinx_theme"
 html_title = "skautorec"
 html_theme_options = {
@@ -48,4 +70,31 @@ html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,
 }
-html_sidebars = {"index": [], "start": [], "guide": [], "benchmarks": [], "changes": []}
+html_sidebars = {
+    page: []
+    for page in (
+        "index",
+        "start",
+        "data",
+        "recipes",
+        "benchmarks",
+        "comparison",
+        "changes",
+        "contributing",
+    )
+}
+
+
+def _math(self, node):
+    self.body.append(tex2mathml(node.astext()))
+    raise SkipNode
+
+
+def _display_math(self, node):
+    self.body.append(tex2mathml(node.astext(), as_block=True))
+    raise SkipNode
+
+
+def setup(app):
+    """Render equations as MathML, which browsers show without a script from the network."""
+    app.add_html_math_renderer("mathml", (_math, None), (_display_math, None))

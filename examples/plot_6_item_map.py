@@ -29,8 +29,8 @@ for item in popular[:8]:
 
 # %%
 # Labels go to the films rated most that are not too near to one labelled before. On MovieLens,
-# action and disaster films lie to the right and art-house films to the left; family classics at
-# the top, and films with an edge at the bottom. Few ratings leave a film near the centre. Nobody
+# action and disaster films lie to the right and critics' favourites to the left; warm-hearted films
+# at the top, and films with an edge at the bottom. Few ratings leave a film near the centre. Nobody
 # told the model about genres.
 
 figure, ax = plt.subplots(figsize=(9, 6.5), layout="constrained")

@@ -27,12 +27,11 @@ frame = pd.DataFrame(
         "stars": ratings.values,
     }
 ).drop_duplicates(["who", "film"])  # MovieLens has some films under two ids
-for column in ("who", "film"):  # so that every training part knows every id
-    frame = frame[frame.groupby(column)["stars"].transform("size") >= 15]
 print(frame.head())
 
 # %%
-# Rows are samples, so scikit-learn can split them; each training part is read anew.
+# Rows are samples, so scikit-learn can split them. Each training part is read anew; test rows with
+# a film or a person that it lacks get the prior.
 
 pipeline = make_pipeline(
     FunctionTransformer(

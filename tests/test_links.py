@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.rst"))
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.rst"), *ROOT.glob("docs/guide/*.rst")])
 # Relative Markdown links, and code that looks like a path of this repository.
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 NAMED = re.compile(r"`((?:\.ci|\.github|benchmarks|docs|examples|skautorec|tests)/[\w./-]+)`")
