@@ -253,7 +253,7 @@ def fetch_movielens(
     download_if_missing: bool = True,
     return_frame: bool = False,
 ) -> _MovieLens:
-    """Load MovieLens ratings [1]_, from a local folder, the cache, or the web.
+    """Load MovieLens ratings, from a local folder, the cache, or the web.
 
     ================== ========== ======= ====== ==================== ==========
     ``name``           ratings    users   items  values               archive
@@ -266,6 +266,8 @@ def fetch_movielens(
     ``"32m"``          32,000,204 200,948 84,432 0.5 to 5, in halves  239 MB
     ``"latest-small"`` 100,836    610     9,724  0.5 to 5, in halves  1 MB
     ================== ========== ======= ====== ==================== ==========
+
+    GroupLens collected them [1]_.
 
     Parameters
     ----------
