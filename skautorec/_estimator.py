@@ -48,17 +48,17 @@ SIDES = {"item": ("columns",), "user": ("rows",), "both": ("columns", "rows")}
 
 
 class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, BaseEstimator):
-    """Rating prediction with an autoencoder whose decoder is solved in closed form.
+    r"""Rating prediction with an autoencoder whose decoder is solved in closed form.
 
     AutoRec [1]_ reconstructs one side of a users x items rating matrix through a hidden layer,
 
-    .. math:: h(r) = W g(V r + \\mu) + b,
+    .. math:: h(r) = W g(V r + \mu) + b,
 
     and minimises, over observed cells only,
 
-    .. math:: \\sum (r - h(r))^2 + \\lambda / 2 \\, (\\|W\\|_F^2 + \\|V\\|_F^2),
+    .. math:: \sum (r - h(r))^2 + \lambda / 2 \, (\|W\|_F^2 + \|V\|_F^2),
 
-    where :math:`\\lambda` is ``lambd``.
+    where :math:`\lambda` is ``lambd``.
 
     After training, each decoder row (a user's for ``kind="item"``) is solved again as a ridge
     regression on the codes, drawn to the mean row; new users get theirs the same way, without
