@@ -2,12 +2,15 @@
 # make test    lint, types, tests and doctests, environment included
 # make docs    the documentation, into docs/_build/html; a warning is an error
 # make linkcheck   addresses in the documentation; needs a network
-# make bench   every benchmark; needs SKAUTOREC_DATA
+# make bench   every benchmark; needs SKAUTOREC_DATA; peers only if `make peers` was run
+# make peers   environments of the libraries that benchmarks/peers.py compares with
 # make wheel   build wheel and sdist, install each into an empty environment and use it
 # make test-oldest, make test-newest   the tests at both ends of the dependency ranges
 #
 # PYTHON   the interpreter to build environments with
 # TORCH    the torch requirement to install first: choose a CPU build or a version here
+# PEERS    folder of the peers' environments
+# PEERS_PYTHON   the interpreter of LensKit and myfm: Python 3.13 or newer
 #
 # An environment is built once, and again when pyproject.toml changes: after choosing another
 # PYTHON or TORCH, run `make clean`.
@@ -15,9 +18,11 @@
 PYTHON = python3
 TORCH = torch
 VENV = .venv
+PEERS = .venv-peers
+PEERS_PYTHON = python3.13
 RUN = $(VENV)/bin/python -m
 
-.PHONY: demo test lint docs linkcheck wheel test-oldest test-newest bench clean
+.PHONY: demo test lint docs linkcheck wheel test-oldest test-newest bench peers clean
 
 demo: $(VENV)/ready
 	$(VENV)/bin/python examples/demo.py
@@ -79,6 +84,25 @@ bench: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/serving.py
 	$(VENV)/bin/python benchmarks/growth.py
 	$(VENV)/bin/python benchmarks/memory.py
+	$(VENV)/bin/python benchmarks/solvers.py
+	$(VENV)/bin/python benchmarks/search.py
+	$(VENV)/bin/python benchmarks/startup.py
+	test ! -d $(PEERS) || $(VENV)/bin/python benchmarks/peers.py --environments $(PEERS)
+
+peers:
+	$(PYTHON) -m venv $(PEERS)/cmfrec
+	$(PEERS)/cmfrec/bin/python -m pip install --quiet cython numpy scipy pandas setuptools \
+	    findblas threadpoolctl
+	$(PEERS)/cmfrec/bin/python -m pip install --quiet --no-build-isolation cmfrec
+	$(PYTHON) -m venv $(PEERS)/cornac
+	$(PEERS)/cornac/bin/python -m pip install --quiet "$(TORCH)"
+	$(PEERS)/cornac/bin/python -m pip install --quiet cornac
+	$(PYTHON) -m venv $(PEERS)/surprise
+	$(PEERS)/surprise/bin/python -m pip install --quiet "numpy<2" "pandas<3" scikit-surprise
+	$(PEERS_PYTHON) -m venv $(PEERS)/lenskit
+	$(PEERS)/lenskit/bin/python -m pip install --quiet lenskit
+	$(PEERS_PYTHON) -m venv $(PEERS)/myfm
+	$(PEERS)/myfm/bin/python -m pip install --quiet myfm
 
 clean:
 	rm -rf .venv* dist build docs/_build docs/generated docs/auto_examples *.egg-info demo_learning_curve.png
