@@ -35,7 +35,7 @@ from ._inputs import (
 )
 from ._progress import CallbackSupportMixin, FitProgress, with_callbacks
 from ._ratings import Ratings
-from ._recommend import RecommenderMixin
+from ._recommend import RecommenderMixin, shown
 from ._scale import Scale
 
 __all__ = ["AutoRecRegressor"]
@@ -448,7 +448,7 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
             )
         users = self._users.translate(ratings._users)[ratings.users]
         items = self._items.translate(ratings._items)[ratings.items]
-        self._warn_of_strangers(users)
+        self._warn_of_strangers(ratings, users, items)
         factors = Factors(self._user_rows(), self._item_rows())
         if (users < 0).any() or (items < 0).any():
             # An unknown id stands for the prior, which goes to the end.
@@ -497,14 +497,32 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         )[where]
         return np.sqrt(variances) * self._target_scale.slope[np.minimum(items, n_items - 1)]
 
-    def _warn_of_strangers(self, users: np.ndarray) -> None:
-        is_stranger = (users < 0) | (np.diff(self._seen.indptr)[users] == 0)
-        if len(users) >= 20 and is_stranger.mean() > 0.5:
+    def _warn_of_strangers(self, ratings: Ratings, users: np.ndarray, items: np.ndarray) -> None:
+        """Warn where most of a table can only get the prior."""
+        if len(users) < 20:
+            return
+        for what, codes, known, given, where in (
+            ("user", users, self.user_ids_, ratings.user_ids, ratings.users),
+            ("item", items, self.item_ids_, ratings.item_ids, ratings.items),
+        ):
+            unknown = np.flatnonzero(codes < 0)
+            if len(unknown) > len(codes) / 2:
+                warnings.warn(
+                    f"The {what} ids of {len(unknown) / len(codes):.0%} of these ratings are "
+                    f"unknown, such as {shown(given[where[unknown[0]]])}, so they get the prior. "
+                    f"{what}_ids_ holds ids such as {shown(known[0])}; ids of different types are "
+                    "different.",
+                    UserWarning,
+                    stacklevel=4,
+                )
+        is_new = (users >= 0) & (np.diff(self._seen.indptr)[users] == 0)
+        if is_new.mean() > 0.5:
             warnings.warn(
-                f"{is_stranger.mean():.0%} of these ratings are by users without training ratings, "
-                "so they get the prediction for an average user. KFold on a table sorted by user "
-                "does this: use KFold(n_splits=5, shuffle=True). For new users with some ratings, "
-                "give these as a matrix: predict(context) or score(context, heldout).",
+                f"{is_new.mean():.0%} of these ratings are by users without training ratings, so "
+                "they get the prediction for an average user. KFold on a table sorted by user "
+                "does this: use KFold(n_splits=5, shuffle=True). So does a split by time, for "
+                "users who came later. For new users with some ratings, give these as a matrix: "
+                "predict(context) or score(context, heldout).",
                 UserWarning,
                 stacklevel=4,
             )

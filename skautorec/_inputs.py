@@ -279,9 +279,9 @@ def _refuse_long_table(X: Any) -> None:
     if len(names) <= 8 and users and (items or ratings):
         found = ", ".join(repr(name) for name in users[:1] + items[:1] + ratings[:1])
         raise ValueError(
-            f"This frame looks like a table with a row per rating (columns {found}), and fit takes "
-            "a matrix with a row per user. Use Ratings.from_frame(frame, user=..., item=..., "
-            "rating=...) and fit on that."
+            f"This frame looks like a table with a row per rating (columns {found}), and a "
+            "matrix has a row per user. Use Ratings.from_frame(frame, user=..., item=..., "
+            "rating=...) and give that."
         )
 
 

@@ -66,7 +66,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         header = json.loads(text)
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise ValueError(
-            f"{os.fspath(path)!r} is not a complete file of AutoRecRegressor.save ({error}). "
+            f"{os.fspath(path)!r} is not a complete file of AutoRecRegressor.save. "
             "Copy or save it again."
         ) from error
     if header.get("format") != FORMAT or not isinstance(header.get("version"), int):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from ._core.factors import Factors, Rows
 from ._ids import Ids, as_id_array
 from ._inputs import is_frame
 
-__all__ = ["RecommenderMixin"]
+__all__ = ["RecommenderMixin", "shown"]
 
 
 class RecommenderMixin:
@@ -23,6 +24,7 @@ class RecommenderMixin:
 
     if TYPE_CHECKING:
         item_factors_: np.ndarray
+        rating_range_: tuple[float, float]
         _users: Ids
         _items: Ids
         _target_items: Ids
@@ -200,10 +202,19 @@ class RecommenderMixin:
             codes = [self._items.code(item) for item in ratings]
             for item, code, rating in zip(ratings, codes, ratings.values(), strict=True):
                 if code < 0:
-                    raise KeyError(f"Unknown item id {item!r} among the ratings of a new user.")
+                    _known(self._items, as_single(item), "item", "item_ids_")
                 rows.append(row)
                 columns.append(code)
                 values.append(_number(item, rating))
+        low, high = self.rating_range_
+        outside = [value for value in values if not low <= value <= high]
+        if outside:
+            warnings.warn(
+                f"A new user's rating of {outside[0]:g} is outside the rating range {low:g} to "
+                f"{high:g} of the training; it is read on the same scale.",
+                UserWarning,
+                stacklevel=4,
+            )
         shape = (len(users), len(self._items))
         return scipy.sparse.coo_array((np.array(values, float), (rows, columns)), shape).tocsr()
 
@@ -237,10 +248,16 @@ def _known(ids: Ids, wanted: Any, what: str, where: str) -> np.ndarray:
     if len(unknown):
         first = as_id_array(wanted)[unknown[0]]
         raise KeyError(
-            f"Unknown {what} id {first!r} ({type(first).__name__}): it is not in {where}, which "
-            f"holds {len(ids)} ids such as {ids.array[0]!r}. Ids of different types are different."
+            f"Unknown {what} id {shown(first)}: it is not in {where}, which holds {len(ids)} ids "
+            f"such as {shown(ids.array[0])}. Ids of different types are different."
         )
     return codes
+
+
+def shown(identifier: Any) -> str:
+    """Write an id and its type for a message."""
+    plain = identifier.item() if isinstance(identifier, np.generic) else identifier
+    return f"{plain!r} ({type(plain).__name__})"
 
 
 def _batch(ids: Any, name: str) -> Any:
@@ -257,7 +274,7 @@ def _is_index(user: Any) -> bool:
 
 def _number(item: Any, rating: Any) -> float:
     try:
-        value = float(rating)
+        value = np.nan if isinstance(rating, str) else float(rating)
     except (TypeError, ValueError):
         value = np.nan
     if not np.isfinite(value):

@@ -237,3 +237,20 @@ def test_zeros_for_unobserved_warn():
 
 def test_at_least_thirty_cases():
     assert len(CASES) >= 30
+
+
+@pytest.mark.parametrize("what", ["user", "item"])
+def test_ids_of_another_type_warn_that_they_are_unknown(what):
+    table = make_ratings(40, 30, 400, random_state=0)
+    other = {f"{what}_ids": [str(id) for id in getattr(table, f"{what}_ids")]}
+    parts = {"user_ids": table.user_ids, "item_ids": table.item_ids} | other
+    texts = Ratings(table.users, table.items, table.values, **parts)
+    fitted = model().fit(table)
+    with pytest.warns(UserWarning, match=rf"{what} ids of 100% .*'\d+' \(str\).* \d+ \(int\)"):
+        predicted = fitted.predict(texts)
+    assert np.isfinite(predicted).all()
+
+
+def test_a_new_users_rating_outside_the_range_warns():
+    with pytest.warns(UserWarning, match="rating of 50 is outside the rating range"):
+        FITTED.recommend({3: 50, 4: 2})
