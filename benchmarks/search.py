@@ -69,8 +69,8 @@ class ThreadWatch:
 
 def search(ratings, n_jobs, quick):
     """Run the search: seconds, threads and the best parameters."""
-    model = AutoRecRegressor(max_iter=5 if quick else 40, random_state=0)
-    cv = KFold(3, shuffle=True, random_state=0)
+    model = AutoRecRegressor(max_iter=5 if quick else 80, random_state=0)
+    cv = KFold(5, shuffle=True, random_state=0)
     tool = GridSearchCV(model, GRID, cv=cv, n_jobs=n_jobs, refit=False)
     with ThreadWatch() as watch:
         start = time.perf_counter()
