@@ -225,7 +225,9 @@ def draw(points, path, title):
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
     models = {}
     for point in points:
-        models.setdefault("skautorec" if point["ours"] else point["model"], []).append(point)
+        name = point["model"]
+        name = name if name.startswith("myfm") else name.split(",")[0]
+        models.setdefault("skautorec" if point["ours"] else name, []).append(point)
     for model, runs in models.items():
         runs.sort(key=lambda run: run["seconds"])
         ours = model == "skautorec"
@@ -233,10 +235,10 @@ def draw(points, path, title):
         line = [r for r in runs if not any(beats(o, r) for o in runs)] if ours else runs
         axes.plot([r["seconds"] for r in line], [r["rmse"] for r in line], "-", **style)
         axes.plot([r["seconds"] for r in runs], [r["rmse"] for r in runs], "o", ms=5, **style)
-        last = runs[-1]
+        labelled = runs[-1] if ours or model.startswith("myfm") else runs[0]
         axes.annotate(
             model,
-            (last["seconds"], last["rmse"]),
+            (labelled["seconds"], labelled["rmse"]),
             xytext=(6, 4),
             textcoords="offset points",
             color=style["color"],
@@ -285,7 +287,10 @@ def main():
     report_beaten(points)
     report_myfm(points)
     if options.figure:
-        draw(points, options.figure, f"{options.data}, random 90/10")
+        title = options.data.replace("ml-", "MovieLens ").upper().replace("MOVIELENS", "MovieLens")
+        draw(
+            points, options.figure, f"{title}, random 90/10, {torch.get_num_threads()} CPU threads"
+        )
     print(json.dumps({"points": points, "skipped": skipped}))
 
 
