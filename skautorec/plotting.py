@@ -797,6 +797,12 @@ def _known_ratings(estimator: AutoRecRegressor, X: Any, cells: Any) -> np.ndarra
 def _columns(*columns: Any) -> list[np.ndarray]:
     arrays = [column_or_1d(column, dtype=np.float64) for column in columns]
     check_consistent_length(*arrays)
+    n_wrong = sum(int((~np.isfinite(array)).sum()) for array in arrays)
+    if not len(arrays[0]) or n_wrong:
+        raise ValueError(
+            f"There are {len(arrays[0])} ratings to draw, with {n_wrong} numbers that are NaN or "
+            "infinite; give at least one rating, and leave out those without a number."
+        )
     return arrays
 
 

@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse
 
 from skautorec import AutoRecRegressor, Ratings
+from skautorec._progress import FitProgress
 from skautorec.datasets import make_ratings
 
 R = make_ratings(30, 20, 250, random_state=0).to_matrix()
@@ -201,9 +202,10 @@ def test_rows_and_columns_without_ratings_are_allowed(kind):
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_a_diverging_fit_says_what_to_change_and_leaves_nothing_behind(kind, solver):
     fresh = model(kind=kind, solver=solver, learning_rate=1e38, activation="identity", max_iter=50)
+    before = dict(vars(fresh))
     with pytest.raises(ValueError, match=r"Lower learning_rate"):
         fresh.fit(R)
-    assert vars(fresh) == vars(fresh) and not [name for name in vars(fresh) if name.endswith("_")]
+    assert vars(fresh) == before
 
 
 def test_a_failed_fit_keeps_the_last_good_one():
@@ -225,6 +227,28 @@ def test_interrupting_a_fit_keeps_the_best_so_far():
     timer.join()
     assert 1 <= slow.n_iter_ < 100_000
     assert np.isfinite(slow.predict(R)).all()
+
+
+def test_an_interrupt_ends_the_fit_and_not_only_a_network(monkeypatch):
+    heard = []
+
+    def interrupt(progress, number, loss):
+        heard.append(number)
+        if len(heard) == 18:  # in the first part of the second member
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(FitProgress, "epoch", interrupt)
+    with pytest.warns(RuntimeWarning, match="without further members"):
+        many = model(kind="both", n_estimators=5, max_iter=7).fit(R)
+    assert len(heard) == 18
+    monkeypatch.undo()
+    one = model(kind="both", max_iter=7).fit(R)
+    np.testing.assert_array_equal(many.item_factors_, one.item_factors_)
+
+
+def test_early_stopping_on_no_held_out_rating_is_refused():
+    with pytest.raises(ValueError, match=r"early_stopping needs at least two held-out ratings"):
+        model(early_stopping=True, validation_fraction=1e-9).fit(R)
 
 
 def test_zeros_for_unobserved_warn():

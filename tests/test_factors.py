@@ -58,15 +58,26 @@ def test_ties_go_by_position_whatever_the_batch():
     np.testing.assert_array_equal(every, np.repeat(one, 20, axis=0))
 
 
+def test_screening_allows_for_the_length_of_rows():
+    # Scores that a product in single precision confuses, for rows as long as these.
+    rng = np.random.default_rng(0)
+    columns = Rows(1 + 1e-7 * rng.normal(size=(2000, 3)), np.zeros(2000))
+    model = Factors(Rows(100 * rng.normal(size=(200, 3)), np.zeros(200)), columns)
+    every = model.top(10)
+    apart = [Factors(model.rows[[row]], columns).top(10) for row in range(200)]
+    for together, alone in zip(every, zip(*apart, strict=True), strict=True):
+        np.testing.assert_array_equal(together, np.vstack(alone))
+
+
 @pytest.mark.parametrize("copies", [1, 40])  # ties across the edge of a list
 @pytest.mark.parametrize("density", [0.0, 0.5, 0.99])
 @pytest.mark.parametrize("scale", [1.0, 1e-5])  # so near that single precision cannot tell
 def test_screened_lists_are_the_exact_ones(scale, density, copies, monkeypatch):
     rng = np.random.default_rng(0)
-    columns = np.tile(scale * rng.normal(size=(400 // copies, 3)), (copies, 1))
+    columns = np.tile(scale * rng.normal(size=(2000 // copies, 3)), (copies, 1))
     rows = Rows(rng.normal(size=(200, 3)), rng.normal(size=200))
-    model = Factors(rows, Rows(columns, np.full(400, 3.0)))
-    hidden = scipy.sparse.csr_array(rng.random((200, 400)) < density)
+    model = Factors(rows, Rows(columns, np.full(2000, 3.0)))
+    hidden = scipy.sparse.csr_array(rng.random((200, 2000)) < density)
     screened = model.top(10, hidden)
     monkeypatch.setattr(factors, "_SCREENED", 201)
     exact = model.top(10, hidden)

@@ -89,8 +89,8 @@ class Autoencoder:
     ) -> np.ndarray:
         """Posterior variances of decoded rows at the stored cells of ``asked``.
 
-        In single precision, which is twice as fast and moves a standard deviation by less than a
-        millionth of it.
+        In single precision, which is twice as fast and at useful penalties moves a standard
+        deviation by less than a millionth of it.
 
         Parameters
         ----------

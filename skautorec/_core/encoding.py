@@ -105,7 +105,7 @@ def row_blocks(ratings: scipy.sparse.csr_array) -> Iterator[tuple[slice, scipy.s
     """Cut a matrix into blocks of rows, so that what is made of the cells takes little memory."""
     start = 0
     while start < ratings.shape[0]:
-        most = ratings.indptr[start] + _CELLS
+        most = int(ratings.indptr[start]) + _CELLS
         stop = max(start + 1, int(np.searchsorted(ratings.indptr, most, side="right")) - 1)
         yield slice(start, stop), ratings[start:stop]
         start = stop

@@ -19,9 +19,10 @@ __all__ = ["Factors", "Rows"]
 
 # Elements of the largest temporary: 64 MB in float64.
 _CHUNK = 2**23
-# Lists of at least so many rows are screened in single precision first; and so many more columns
-# than asked for are kept there.
+# Lists of at least so many rows are screened in single precision first, where at most one column in
+# so many is kept; and so many more columns than asked for are kept there.
 _SCREENED = 64
+_SELECTIVE = 64
 _SPARE = 16
 
 
@@ -103,7 +104,7 @@ class Factors:
         n = min(n, n_columns)
         best = np.zeros((n_rows, n), dtype=np.int64)
         scores = np.full((n_rows, n), np.nan)
-        is_screened = n_rows >= _SCREENED and n + _SPARE < n_columns
+        is_screened = n_rows >= _SCREENED and _SELECTIVE * (n + _SPARE) <= n_columns
         find = _Screen(self.columns).lists if is_screened else self._lists
         for part in _slices(n_rows, max(1, _CHUNK // max(1, n_columns))):
             cells = None if hidden is None else hidden[part]
@@ -122,7 +123,7 @@ class Factors:
 
 
 class _Screen:
-    """Lists in half the time: a product in single precision finds who may be listed.
+    """Short lists in less time: a product in single precision finds who may be listed.
 
     Where rounding could have kept a column off a list, the list is made again without it.
     """

@@ -174,6 +174,12 @@ def fit_model(
     rng = np.random.default_rng(seed)
     data = _Data(inputs, targets)
     split = _Split(data, _hold_out(data.wanted.nnz, validation_fraction, rng))
+    if settings.early_stopping and split.is_out.sum() < 2:
+        raise ValueError(
+            f"early_stopping needs at least two held-out ratings, and of {data.wanted.nnz} "
+            f"validation_fraction={validation_fraction:g} held out {split.is_out.sum()}. Raise "
+            "validation_fraction, or use early_stopping=False."
+        )
     trained, histories = [], []
     n_networks = n_members * len(sides)
     for i, side in enumerate(sides * n_members):
@@ -190,6 +196,10 @@ def fit_model(
         autoencoder = autoencoder.on_residuals() if on_residuals else autoencoder
         trained.append(Part(autoencoder, side, on_residuals, None))
         histories.append(history)
+        if history.interrupted and i + 1 >= len(sides):
+            break
+    n_members = len(trained) // len(sides)
+    trained = trained[: n_members * len(sides)]  # an interrupt may have left part of a member
     with progress.phase("noise"):
         corner = _corner(split.heldout, rng)
         noise, spread = _measure_noise(trained, n_members, split.kept, corner)

@@ -207,7 +207,7 @@ def train(
     except KeyboardInterrupt:
         warnings.warn(
             f"Training was interrupted after {len(losses)} of at most {settings.max_iter} epochs; "
-            "the model uses what was reached.",
+            "the model uses what was reached, without further members.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -235,7 +235,7 @@ class _Best:
         spread = (values - values.mean()).square().sum().clamp(min=1e-12)
         score = 1 - float(errors.square().sum() / spread)
         self.scores.append(score)
-        if score >= max(self.scores):
+        if score > max(self.scores[:-1], default=-math.inf):
             self.parameters = [parameter.clone() for parameter in self.network.parameters()]
 
     def stalled(self, settings: Settings) -> bool:
