@@ -102,7 +102,8 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         See ``tol``.
     early_stopping : bool, default=False
         Watch the validation ratings during training and keep the best epoch. Nothing is wasted: the
-        rows of the model are then solved with all ratings.
+        rows of the model are then solved with all ratings. With fewer than two of them there is
+        nothing to watch, and training runs as without.
     validation_fraction : float, default=0.05
         Share of the ratings that the networks are not trained on. They measure the noise, for
         ``return_std``, and serve early stopping; the model is then solved with all ratings.

@@ -246,9 +246,10 @@ def test_an_interrupt_ends_the_fit_and_not_only_a_network(monkeypatch):
     np.testing.assert_array_equal(many.item_factors_, one.item_factors_)
 
 
-def test_early_stopping_on_no_held_out_rating_is_refused():
-    with pytest.raises(ValueError, match=r"early_stopping needs at least two held-out ratings"):
-        model(early_stopping=True, validation_fraction=1e-9).fit(R)
+def test_early_stopping_on_no_held_out_rating_trains_to_the_end():
+    watched = model(early_stopping=True, validation_fraction=1e-9, max_iter=30).fit(R)
+    assert watched.n_iter_ == 30
+    assert watched.validation_scores_ == []
 
 
 def test_zeros_for_unobserved_warn():

@@ -207,7 +207,9 @@ def train_autoencoder(
         encoding.n_channels,
     ).to(device)
     initialise(network, batch, generator)
-    validation = batch_of(heldout) if settings.early_stopping else None
+    # One cell has no variance to explain, so that R^2 would say nothing.
+    is_watched = settings.early_stopping and heldout.nnz > 1
+    validation = batch_of(heldout) if is_watched else None
     history = train(network, batch, settings, generator, progress, validation)
     # In float64 from here on, so that a row's answer does not depend on the rows beside it.
     network = network.cpu().double()

@@ -174,12 +174,6 @@ def fit_model(
     rng = np.random.default_rng(seed)
     data = _Data(inputs, targets)
     split = _Split(data, _hold_out(data.wanted.nnz, validation_fraction, rng))
-    if settings.early_stopping and split.is_out.sum() < 2:
-        raise ValueError(
-            f"early_stopping needs at least two held-out ratings, and of {data.wanted.nnz} "
-            f"validation_fraction={validation_fraction:g} held out {split.is_out.sum()}. Raise "
-            "validation_fraction, or use early_stopping=False."
-        )
     trained, histories = [], []
     n_networks = n_members * len(sides)
     for i, side in enumerate(sides * n_members):
