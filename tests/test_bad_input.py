@@ -220,11 +220,14 @@ def test_interrupting_a_fit_keeps_the_best_so_far():
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("signals reach the main thread only")
     slow = model(max_iter=100_000, tol=0.0, n_iter_no_change=100_000)
+    # Programs that were started in the background ignore this signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
     timer.start()
     with pytest.warns(RuntimeWarning, match=r"interrupted after \d+ of at most 100000 epochs"):
         slow.fit(R)
     timer.join()
+    signal.signal(signal.SIGINT, before)
     assert 1 <= slow.n_iter_ < 100_000
     assert np.isfinite(slow.predict(R)).all()
 
