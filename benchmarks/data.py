@@ -6,6 +6,7 @@ CONTRIBUTING.md for its layout.
 
 import os
 import platform
+import resource
 import time
 from pathlib import Path
 
@@ -93,6 +94,11 @@ def alternate(steps, n_rounds):
             answers[name] = step()
             seconds[name].append(time.perf_counter() - start)
     return {name: float(np.median(times)) for name, times in seconds.items()}, answers
+
+
+def peak():
+    """Peak resident memory of this process in bytes (Linux counts in KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def machine():

@@ -6,7 +6,6 @@ a mask, Adam. Rounds alternate; medians are quoted.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from data import load, machine
+from data import load, machine, peak
 
 from skautorec import AutoRecRegressor, Ratings
 from skautorec.datasets import make_ratings
@@ -82,18 +81,13 @@ def our_fit(ratings, _):
 STEPS = {"dense epoch": dense_loop, "our epoch": our_epochs, "our fit, kind='both'": our_fit}
 
 
-def peak():
-    """Peak resident memory of this process in MB (Linux counts in KiB)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def measure(name, file):
     """Run one step in this process; print seconds and peak memory above the libraries'."""
     libraries = peak()
     arrays = np.load(file)
     ratings = Ratings(arrays["users"], arrays["items"], arrays["values"])
     seconds, highest = STEPS[name](ratings, 5)
-    print(json.dumps({"seconds": seconds, "megabytes": highest - libraries}))
+    print(json.dumps({"seconds": seconds, "megabytes": (highest - libraries) / 2**20}))
 
 
 def matrix_product_rate():

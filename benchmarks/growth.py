@@ -6,7 +6,6 @@ a process of its own.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from data import machine
+from data import machine, peak
 
 from skautorec import AutoRecRegressor, Ratings
 from skautorec.datasets import make_ratings
@@ -44,11 +43,6 @@ def fit(file):
     AutoRecRegressor(UNITS, max_iter=5, random_state=0).fit(ratings)
     seconds = time.perf_counter() - start
     print(json.dumps({"seconds": seconds, "bytes": peak() - libraries}))
-
-
-def peak():
-    """Peak resident memory of this process in bytes (Linux counts in KiB)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def least(millions):
