@@ -566,9 +566,7 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
             return float(r2_score(X.values if y is None else y, self.predict(X)))
         context = self._read_context(X)
         if y is not None:
-            heldout = read_heldout(y, context.shape[0], self._target_items)
-            if not self._has_targets:
-                refuse_overlap(context, heldout)
+            heldout = self._read_heldout(context, y)
         elif self._has_targets:
             raise ValueError("This estimator was fitted with y; score needs y too.")
         else:
@@ -667,6 +665,13 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
 
     def _read_context(self, X: Any) -> scipy.sparse.csr_array:
         return read_new_matrix(self, X, self._items)
+
+    def _read_heldout(self, context: scipy.sparse.csr_array, y: Any) -> scipy.sparse.csr_array:
+        """Ratings to be predicted from a context, which must not hold them."""
+        heldout = read_heldout(y, context.shape[0], self._target_items)
+        if not self._has_targets:
+            refuse_overlap(context, heldout)
+        return heldout
 
     def _fold_in(self, context: scipy.sparse.csr_array) -> Rows:
         """Rows of users, known or new, from their ratings."""

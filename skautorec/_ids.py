@@ -17,7 +17,7 @@ from uuid import UUID
 
 import numpy as np
 
-__all__ = ["Ids", "as_id_array", "factorize"]
+__all__ = ["Ids", "as_id_array", "factorize", "plain"]
 
 _NATIVE_KINDS = "biufcmMU"
 _NOT_SAVED = (
@@ -230,6 +230,13 @@ def as_id_array(ids: Any) -> np.ndarray:
         return _plain(ids)
     array = _from_series(ids)
     return _from_list(list(ids)) if array is None else array
+
+
+def plain(identifier: Any) -> Any:
+    """Return an id as in the user's table, for messages: 7, not np.int64(7)."""
+    # As Python's, a time in nanoseconds would be a number.
+    is_time = isinstance(identifier, np.datetime64 | np.timedelta64)
+    return identifier.item() if isinstance(identifier, np.generic) and not is_time else identifier
 
 
 def factorize(ids: Any, name: str = "ids") -> tuple[np.ndarray, Ids]:

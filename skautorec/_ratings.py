@@ -11,7 +11,7 @@ import narwhals.stable.v1 as nw
 import numpy as np
 import scipy.sparse
 
-from ._ids import Ids, as_id_array, factorize
+from ._ids import Ids, as_id_array, factorize, plain
 from ._matrix import observed_csr, observed_from_dense, to_float64
 
 __all__ = ["Ratings"]
@@ -592,9 +592,7 @@ def _raise_duplicates(pairs: np.ndarray, users: Ids, items: Ids) -> None:
 
 
 def _shown(ids: Ids, code: int) -> str:
-    """An id as in the user's table: 7, not np.int64(7)."""
-    id = ids.array[code]
-    return repr(id.item() if isinstance(id, np.integer | np.str_ | np.bool_) else id)
+    return repr(plain(ids.array[code]))
 
 
 def _merge(

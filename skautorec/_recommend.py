@@ -13,7 +13,7 @@ import scipy.sparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._core.factors import Factors, Rows
-from ._ids import Ids, as_id_array
+from ._ids import Ids, as_id_array, plain
 from ._inputs import is_frame
 
 __all__ = ["RecommenderMixin", "shown"]
@@ -256,8 +256,8 @@ def _known(ids: Ids, wanted: Any, what: str, where: str) -> np.ndarray:
 
 def shown(identifier: Any) -> str:
     """Write an id and its type for a message."""
-    plain = identifier.item() if isinstance(identifier, np.generic) else identifier
-    return f"{plain!r} ({type(plain).__name__})"
+    identifier = plain(identifier)
+    return f"{identifier!r} ({type(identifier).__name__})"
 
 
 def _batch(ids: Any, name: str) -> Any:

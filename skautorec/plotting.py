@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._estimator import AutoRecRegressor
 from ._ids import Ids
-from ._inputs import read_heldout, refuse_overlap
 from ._ratings import Ratings
 
 if TYPE_CHECKING:
@@ -773,11 +772,7 @@ def _truth(estimator: AutoRecRegressor, X: Any, y: Any) -> tuple[Any, Any]:
             "With a matrix give y too, the held-out ratings of its users; those in X are what they "
             "are predicted from."
         )
-    context = estimator._read_context(X)
-    heldout = read_heldout(y, context.shape[0], estimator._target_items)
-    if not estimator._has_targets:
-        refuse_overlap(context, heldout)
-    cells = heldout.tocoo()
+    cells = estimator._read_heldout(estimator._read_context(X), y).tocoo()
     return cells.data, cells.coords
 
 
