@@ -5,6 +5,7 @@ a process of its own.
 """
 
 import argparse
+import importlib
 import json
 import subprocess
 import sys
@@ -36,6 +37,7 @@ def make(millions, file):
 
 def fit(file):
     """Fit the set of a file; print seconds, and bytes above the libraries and for the data."""
+    importlib.import_module("torch._dynamo")  # as the first optimizer of a process does
     libraries = peak()
     with np.load(file) as arrays:
         ratings = Ratings(arrays["users"], arrays["items"], arrays["values"])

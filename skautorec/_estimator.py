@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _persistence
 from ._core.factors import Factors, Rows
-from ._core.model import Model, fit_model
+from ._core.model import Model, Read, fit_model
 from ._core.module import DenseAutoRec
 from ._core.network import ACTIVATIONS
 from ._core.training import SOLVERS, History, Settings
@@ -313,40 +313,44 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X: Any, y: Any) -> None:
-        targets: scipy.sparse.csr_array | None = None
         self._target_ndim = 2
-        if isinstance(X, Ratings):
-            context, self._users, self._items = read_ratings(X, y), X._users, X._items
-            self.n_features_in_ = len(self._items)
-            self.__dict__.pop("feature_names_in_", None)
-        else:
-            context, self._users, self._items = read_training_matrix(self, X)
-        self._scale = self._target_scale = read_range(context, self.rating_range)
-        self._target_items = self._items
-        if y is not None and not isinstance(X, Ratings):
-            targets, self._target_items, self._target_ndim = read_targets(y, context)
-            self._target_scale = Scale.of_columns(targets)
-        self._has_targets = targets is not None
-        context = self._scale.to_stars(context)
+        self._has_targets = y is not None and not isinstance(X, Ratings)
+        read = self._read_ratings(X, y) if isinstance(X, Ratings) else self._read_matrices(X, y)
+        progress = FitProgress(self, X, y, self.n_estimators * len(SIDES[self.kind]))
+        self._store(*self._train(read, progress))
+        context, targets = read()
         self._context = self._seen = without_values(context)
         if targets is not None:
-            targets = self._target_scale.to_stars(targets)
             self._seen = without_values(targets)
-        progress = FitProgress(self, X, y, self.n_estimators * len(SIDES[self.kind]))
-        self._store(*self._train(context, targets, progress))
         self._share_ids()
         self.rating_range_ = self._scale.bounds
         progress.end()
 
-    def _train(
-        self,
-        context: scipy.sparse.csr_array,
-        targets: scipy.sparse.csr_array | None,
-        progress: FitProgress,
-    ) -> tuple[Model, Rows, Rows, list[History]]:
+    def _read_ratings(self, ratings: Ratings, y: Any) -> Read:
+        """Check a table and return how to read it: anew each time, as it holds the same cells."""
+        self._users, self._items = ratings._users, ratings._items
+        self._target_items = self._items
+        self.n_features_in_ = len(self._items)
+        self.__dict__.pop("feature_names_in_", None)
+        scale = self._scale = self._target_scale = read_range(
+            read_ratings(ratings, y), self.rating_range
+        )
+        return lambda: (scale.to_stars(read_ratings(ratings, y)), None)
+
+    def _read_matrices(self, X: Any, y: Any) -> Read:
+        """Check matrices and return how to read them."""
+        context, self._users, self._items = read_training_matrix(self, X)
+        self._target_items = self._items
+        scale = self._scale = self._target_scale = read_range(context, self.rating_range)
+        if not self._has_targets:
+            return lambda: (scale.to_stars(context), None)
+        targets, self._target_items, self._target_ndim = read_targets(y, context)
+        target_scale = self._target_scale = Scale.of_columns(targets)
+        return lambda: (scale.to_stars(context), target_scale.to_stars(targets))
+
+    def _train(self, read: Read, progress: FitProgress) -> tuple[Model, Rows, Rows, list[History]]:
         return fit_model(
-            context,
-            targets,
+            read,
             self._settings(),
             sides=SIDES[self.kind],
             n_members=self.n_estimators,

@@ -6,6 +6,7 @@ was trained on. Ratings are in the units of training throughout.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -158,9 +159,8 @@ class Autoencoder:
 
 
 def train_autoencoder(
-    inputs: scipy.sparse.csr_array,
-    targets: scipy.sparse.csr_array,
-    heldout: scipy.sparse.csr_array,
+    kept: Callable[[], tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]],
+    heldout: Callable[[], scipy.sparse.csr_array],
     settings: Settings,
     *,
     style: str,
@@ -172,10 +172,12 @@ def train_autoencoder(
 
     Parameters
     ----------
-    inputs, targets : csr_array of shape (n_encoded, n_inputs) and (n_encoded, n_decoded)
-        Stored cells are observed. May be the same object.
-    heldout : csr_array of the shape of ``targets``
-        Cells to validate on, for early stopping.
+    kept : callable
+        Returns inputs and targets, csr_array of shape (n_encoded, n_inputs) and (n_encoded,
+        n_decoded), which may be the same object. Stored cells are observed. It is called again
+        after training, so that the network trains without them in memory.
+    heldout : callable
+        Returns cells of the shape of the targets to validate on, for early stopping.
     settings : Settings
     style : {"ratings", "residuals"}
         See `Encoding`.
@@ -189,6 +191,30 @@ def train_autoencoder(
     history : History
     """
     generator = torch.Generator().manual_seed(seed)
+    encoding, batch, validation = _problem(kept, heldout, settings, style, device)
+    network = AutoRec(
+        batch.rows.pattern.shape[1],
+        batch.targets.shape[1],
+        settings.hidden_units,
+        settings.activation,
+        encoding.n_channels,
+    ).to(device)
+    initialise(network, batch, generator)
+    history = train(network, batch, settings, generator, progress, validation)
+    del batch, validation
+    network.zero_grad()
+    return _with_prior(network.cpu(), encoding, *kept(), settings), history
+
+
+def _problem(
+    kept: Callable[[], tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]],
+    heldout: Callable[[], scipy.sparse.csr_array],
+    settings: Settings,
+    style: str,
+    device: str,
+) -> tuple[Encoding, Batch, Batch | None]:
+    """Return what is trained on, how it is encoded and, where wanted, what is validated on."""
+    inputs, targets = kept()
     encoding = Encoding.of(inputs, style)
     biases = encoding.biases(inputs)
     rows = encoding.inputs(inputs, device)
@@ -199,31 +225,37 @@ def train_autoencoder(
         return Batch(rows, pattern, torch.tensor(values, dtype=torch.float32, device=device))
 
     batch = batch_of(targets)
-    network = AutoRec(
-        inputs.shape[1],
-        targets.shape[1],
-        settings.hidden_units,
-        settings.activation,
-        encoding.n_channels,
-    ).to(device)
-    initialise(network, batch, generator)
+    if not settings.early_stopping:
+        return encoding, batch, None
+    cells = heldout()
     # One cell has no variance to explain, so that R^2 would say nothing.
-    is_watched = settings.early_stopping and heldout.nnz > 1
-    validation = batch_of(heldout) if is_watched else None
-    history = train(network, batch, settings, generator, progress, validation)
+    return encoding, batch, batch_of(cells) if cells.nnz > 1 else None
+
+
+def _with_prior(
+    network: AutoRec,
+    encoding: Encoding,
+    inputs: scipy.sparse.csr_array,
+    targets: scipy.sparse.csr_array,
+    settings: Settings,
+) -> Autoencoder:
+    """Return the autoencoder of a trained network.
+
+    The prior of a decoded row is the mean row that training found, and biases around it.
+    """
     # In float64 from here on, so that a row's answer does not depend on the rows beside it.
-    network = network.cpu().double()
+    network = network.double()
     codes = _encode(network, encoding, inputs)
     counts = np.diff(inputs.indptr)
     mean_code = counts @ codes / counts.sum()
-    # The prior of a decoded row: the mean row that training found, and biases around it.
     weight = _numpy(network.decoder_weight)
     bias = _numpy(network.decoder_bias) + weight @ mean_code
     rated = np.bincount(targets.indices, minlength=targets.shape[1]) > 0
     prior_weight, prior_bias = weight[rated].mean(axis=0), float(bias[rated].mean())
-    expected = _centred(codes, counts, mean_code) @ prior_weight + biases + prior_bias
+    expected = _centred(codes, counts, mean_code) @ prior_weight
+    expected += encoding.biases(inputs) + prior_bias
     left_over = targets.data - np.repeat(expected, np.diff(targets.indptr))
-    autoencoder = Autoencoder(
+    return Autoencoder(
         weights=[_numpy(parameter).astype(np.float32) for parameter in network.weights],
         biases=[_numpy(parameter).astype(np.float32) for parameter in network.biases],
         activation=settings.activation,
@@ -234,7 +266,6 @@ def train_autoencoder(
         penalty=RIDGE_FACTOR * settings.lambd / 2,
         bias_penalty=bias_penalty(left_over, targets.indices),
     )
-    return autoencoder, history
 
 
 @torch.no_grad()

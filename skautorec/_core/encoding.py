@@ -89,11 +89,12 @@ class Encoding:
         if self.style == "residuals":
             values = values - self.reference[ratings.indices]
             values = values - np.repeat(self.biases(ratings), lengths)
-        channels = (values * weights, weights)[: self.n_channels]
-        return SparseRows(
-            pattern_of(ratings, device),
-            tuple(torch.tensor(channel, dtype=dtype, device=device) for channel in channels),
+        channels = tuple(
+            torch.tensor(channel, dtype=dtype, device=device)
+            for channel in (values * weights, weights)[: self.n_channels]
         )
+        del weights, values
+        return SparseRows(pattern_of(ratings, device), channels)
 
 
 def pattern_of(ratings: scipy.sparse.csr_array, device: torch.device | str = "cpu") -> Pattern:

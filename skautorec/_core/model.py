@@ -7,8 +7,9 @@ product of factors, and so is their sum and the mean of several such sums.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy.optimize
@@ -16,11 +17,14 @@ import scipy.sparse
 import torch
 
 from .autoencoder import Autoencoder, train_autoencoder
-from .encoding import pattern_of
 from .factors import Rows
+from .sparse import sampled_dots
 from .training import History, Progress, Settings
 
-__all__ = ["Model", "Part", "fit_model"]
+__all__ = ["Model", "Part", "Read", "fit_model"]
+
+# Returns ratings given and, where these are others, ratings to predict.
+Read = Callable[[], tuple[scipy.sparse.csr_array, scipy.sparse.csr_array | None]]
 
 # Held-out cells whose variances are computed when the noise is estimated.
 _N_CALIBRATION = 4000
@@ -109,17 +113,16 @@ class Model:
         ndarray of shape (asked.nnz,)
         """
         variances = np.zeros(asked.nnz)
-        by_column, order = _transposed(asked)
-        # One more column, without ratings.
-        seen = scipy.sparse.vstack(
-            (training_observed.T, scipy.sparse.csr_array((1, len(training_rows)))), format="csr"
-        )
         for part, units in self._units():
             if part.columns is not None:
                 codes = part.columns.factors
                 targets = np.vstack((codes, np.zeros(codes.shape[1])))[-asked.shape[1] :]
                 variances += part.autoencoder.relative_variances(observed, codes, asked, targets)
             else:
+                by_column, order = _transposed(asked)
+                seen = training_observed.T.tocsr()
+                # One more column, without ratings.
+                seen.resize(seen.shape[0] + 1, seen.shape[1])
                 known, new = (self.n_members * some[:, units] for some in (training_rows, rows))
                 variances[order] += part.autoencoder.relative_variances(seen, known, by_column, new)
         return self.noise + self.spread / self.n_members * variances
@@ -134,8 +137,7 @@ class Model:
 
 
 def fit_model(
-    inputs: scipy.sparse.csr_array,
-    targets: scipy.sparse.csr_array | None,
+    read: Read,
     settings: Settings,
     *,
     sides: tuple[str, ...],
@@ -149,10 +151,11 @@ def fit_model(
 
     Parameters
     ----------
-    inputs : csr_array of shape (n_rows, n_columns)
-        Stored cells are observed.
-    targets : csr_array of shape (n_rows, n_targets) or None
-        Further columns, to be predicted; None predicts the columns of ``inputs``.
+    read : callable
+        Returns the inputs, a csr_array of shape (n_rows, n_columns) whose stored cells are
+        observed, and the targets of shape (n_rows, n_targets): further columns, to be predicted;
+        None predicts the columns of the inputs. It is called where they are needed, so that the
+        networks train without them in memory.
     settings : Settings
     sides : tuple of {"columns", "rows"}
         What each part of a member encodes; a second part is fitted to what the first leaves.
@@ -172,14 +175,14 @@ def fit_model(
         Of each part of each member.
     """
     rng = np.random.default_rng(seed)
-    data = _Data(inputs, targets)
-    split = _Split(data, _hold_out(data.wanted.nnz, validation_fraction, rng))
+    split = _Split(read, _hold_out(_Data(*read()).wanted.nnz, validation_fraction, rng))
     trained, histories = [], []
     n_networks = n_members * len(sides)
     for i, side in enumerate(sides * n_members):
         with progress.phase(f"network {i + 1} of {n_networks}", settings.max_iter):
             autoencoder, history = train_autoencoder(
-                *split.for_side(side),
+                partial(split.kept_of, side),
+                partial(split.heldout_of, side),
                 settings,
                 style="ratings" if side == "columns" else "residuals",
                 seed=int(rng.integers(2**31)),
@@ -195,10 +198,11 @@ def fit_model(
     n_members = len(trained) // len(sides)
     trained = trained[: n_members * len(sides)]  # an interrupt may have left part of a member
     with progress.phase("noise"):
-        corner = _corner(split.heldout, rng)
-        noise, spread = _measure_noise(trained, n_members, split.kept, corner)
+        kept, heldout = split.halves()
+        noise, spread = _measure_noise(trained, n_members, kept, _corner(heldout, rng))
+        del kept, heldout
     with progress.phase("rows"):
-        parts, rows, columns = _solve(trained, data, n_members)
+        parts, rows, columns = _solve(trained, _Data(*read()), n_members)
     return Model(parts, n_members, noise, spread), rows, columns, histories
 
 
@@ -225,30 +229,32 @@ class _Data:
 class _Split:
     """Ratings to train on and ratings held out, made anew where they are needed."""
 
-    data: _Data
+    read: Read
     is_out: np.ndarray
 
-    @property
-    def kept(self) -> _Data:
-        kept = _select(self.data.wanted, ~self.is_out)
-        return _Data(kept, None) if self.data.targets is None else _Data(self.data.inputs, kept)
+    def halves(self) -> tuple[_Data, scipy.sparse.csr_array]:
+        """What is kept, and held-out targets."""
+        data = _Data(*self.read())
+        kept, heldout = (_select(data.wanted, chosen) for chosen in (~self.is_out, self.is_out))
+        return _Data(kept, None) if data.targets is None else _Data(data.inputs, kept), heldout
 
-    @property
-    def heldout(self) -> scipy.sparse.csr_array:
-        return _select(self.data.wanted, self.is_out)
-
-    def for_side(
-        self, side: str
-    ) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array, scipy.sparse.csr_array]:
-        """Inputs, targets and held-out targets of the autoencoder of one side."""
-        kept, heldout = self.kept, self.heldout
+    def kept_of(self, side: str) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
+        """Inputs and targets of the autoencoder of one side."""
+        kept, _ = self.halves()
         if side == "rows":
-            return kept.inputs, kept.wanted, heldout
+            return kept.inputs, kept.wanted
         every = kept.every.T.tocsr()
+        return every, every
+
+    def heldout_of(self, side: str) -> scipy.sparse.csr_array:
+        """Held-out targets of the autoencoder of one side."""
+        kept, heldout = self.halves()
+        if side == "rows":
+            return heldout
         if kept.targets is not None:
             given = scipy.sparse.csr_array(kept.inputs.shape)
             heldout = scipy.sparse.hstack((given, heldout), format="csr")
-        return every, every, heldout.T.tocsr()
+        return heldout.T.tocsr()
 
 
 def _hold_out(n_cells: int, fraction: float, rng: np.random.Generator) -> np.ndarray:
@@ -260,9 +266,11 @@ def _hold_out(n_cells: int, fraction: float, rng: np.random.Generator) -> np.nda
 
 
 def _select(ratings: scipy.sparse.csr_array, chosen: np.ndarray) -> scipy.sparse.csr_array:
-    indptr = np.concatenate(([0], np.cumsum(chosen)))[ratings.indptr].astype(ratings.indptr.dtype)
+    stored = (chosen, ratings.indices, ratings.indptr)
+    cells = scipy.sparse.csr_array(stored, shape=ratings.shape, copy=True)
+    cells.eliminate_zeros()
     return scipy.sparse.csr_array(
-        (ratings.data[chosen], ratings.indices[chosen], indptr), shape=ratings.shape
+        (ratings.data[chosen], cells.indices, cells.indptr), shape=ratings.shape
     )
 
 
@@ -314,7 +322,10 @@ def _residuals(
 def _at(cells: scipy.sparse.csr_array, rows: Rows, columns: Rows) -> np.ndarray:
     """Predictions at stored cells, in single precision."""
     left, right = (torch.tensor(some.factors, dtype=torch.float32) for some in (rows, columns))
-    predicted: np.ndarray = pattern_of(cells).dots(left, right).double().numpy()
+    indptr, indices = (
+        torch.tensor(some, dtype=torch.int32) for some in (cells.indptr, cells.indices)
+    )
+    predicted: np.ndarray = sampled_dots(indptr, indices, left, right).double().numpy()
     predicted += np.repeat(rows.bias, np.diff(cells.indptr))
     predicted += columns.bias[cells.indices]
     return predicted

@@ -60,16 +60,16 @@ class Pattern:
         positions = np.arange(len(indices), dtype=np.int32)
         columns = scipy.sparse.csr_array((positions, indices, indptr), shape=shape).tocsc()
 
-        def tensor(array: np.ndarray, dtype: torch.dtype) -> Tensor:
-            return torch.tensor(array, dtype=dtype, device=device)
+        def tensor(array: np.ndarray) -> Tensor:
+            return torch.from_numpy(array).to(device, torch.int32)
 
         return cls(
             shape,
-            tensor(indptr, torch.int32),
-            tensor(indices, torch.int32),
-            tensor(columns.indptr, torch.int32),
-            tensor(columns.indices, torch.int32),
-            tensor(columns.data, torch.int32),
+            torch.tensor(indptr, dtype=torch.int32, device=device),
+            torch.tensor(indices, dtype=torch.int32, device=device),
+            tensor(columns.indptr),
+            tensor(columns.indices),
+            tensor(columns.data),
         )
 
     @property
@@ -98,7 +98,7 @@ class Pattern:
 
     def sum_columns(self, values: Tensor) -> Tensor:
         """Sum ``values``, one per observed cell, over each column."""
-        return torch.segment_reduce(values[self.order], "sum", offsets=self.t_indptr.long())
+        return torch.segment_reduce(self._by_column(values), "sum", offsets=self.t_indptr.long())
 
     def times(self, values: Tensor, dense: Tensor) -> Tensor:
         """``A @ dense`` for the matrix ``A`` with these ``values`` at the observed cells."""
@@ -106,11 +106,15 @@ class Pattern:
 
     def transposed_times(self, values: Tensor, dense: Tensor) -> Tensor:
         """``A.T @ dense`` for the matrix ``A`` with these ``values`` at the observed cells."""
-        return bag_sum(self.t_indptr, self.t_indices, values[self.order], dense)
+        return bag_sum(self.t_indptr, self.t_indices, self._by_column(values), dense)
 
     def dots(self, left: Tensor, right: Tensor) -> Tensor:
         """``left[row] . right[column]`` at each observed cell, in compressed-row order."""
         return sampled_dots(self.indptr, self.indices, left, right)
+
+    def _by_column(self, values: Tensor) -> Tensor:
+        # Indexing by int32 would make an int64 copy of the order.
+        return values.index_select(0, self.order)
 
 
 def sampled_dots(indptr: Tensor, indices: Tensor, left: Tensor, right: Tensor) -> Tensor:
@@ -172,7 +176,7 @@ class _AtObserved(torch.autograd.Function):
     def forward(ctx: Any, pattern: Pattern, left: Tensor, right: Tensor, bias: Tensor) -> Tensor:
         ctx.pattern = pattern
         ctx.save_for_backward(left, right)
-        return pattern.dots(left, right) + bias[pattern.indices]
+        return pattern.dots(left, right) + bias.index_select(0, pattern.indices)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:

@@ -66,7 +66,7 @@ class Batch:
         """Hide each observed cell of the input with this probability, and scale up the others."""
         pattern, channels = self.rows.pattern, self.rows.channels
         draws = torch.rand(channels[0].shape, generator=generator, device=channels[0].device)
-        kept = (draws >= probability) / (1 - probability)
+        kept = draws.ge_(probability).div_(1 - probability)
         inputs = SparseRows(pattern, tuple(channel * kept for channel in channels))
         return Batch(inputs, self.targets, self.values)
 
@@ -119,10 +119,10 @@ class Progress:
 
 def add_gradient(network: AutoRec, batch: Batch, lambd: float, share: float = 1.0) -> Tensor:
     """Equation 2, with ``share`` of the penalty; its gradient is added to the parameters'."""
-    errors = network(batch.rows, batch.targets) - batch.values
+    predicted = network(batch.rows, batch.targets)
+    errors = predicted.detach().sub_(batch.values)
     loss = errors.square().sum()
-    loss.backward()
-    loss = loss.detach()
+    predicted.backward(errors.mul_(2))
     # In place: through autograd each of these would cost another copy of the weights.
     with torch.no_grad():
         for weight in network.penalised():
