@@ -478,6 +478,18 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
             return self._seen
         return scipy.sparse.hstack((self._context, self._seen), format="csr")
 
+    def _predict_cells(
+        self,
+        context: scipy.sparse.csr_array,
+        cells: scipy.sparse.csr_array,
+        return_std: bool = False,
+    ) -> Any:
+        """Predict the stored cells of a matrix from the ratings in another's rows."""
+        users, (rows, items) = self._fold_in(context), cells.tocoo().coords
+        predicted = Factors(users, self._item_rows()).at(rows, items)
+        self._target_scale.clip(predicted, items)
+        return (predicted, self._std(users, context, rows, items)) if return_std else predicted
+
     def _std(
         self,
         users: Rows,
@@ -575,10 +587,7 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
             raise ValueError("This estimator was fitted with y; score needs y too.")
         else:
             context, heldout = hide_ratings(context)
-        cells = heldout.tocoo()
-        predicted = Factors(self._fold_in(context), self._item_rows()).at(*cells.coords)
-        self._target_scale.clip(predicted, cells.coords[1])
-        return float(r2_score(cells.data, predicted))
+        return float(r2_score(heldout.data, self._predict_cells(context, heldout)))
 
     def to_module(self) -> DenseAutoRec:
         """Return the network with its serving decoder as a torch module.
@@ -622,7 +631,7 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         Raises
         ------
         TypeError
-            Ids of a type that cannot be written without pickle; the message names it. Integers,
+            Ids of a type that cannot be written without pickle; the message names it. Numbers,
             strings, bytes, booleans, datetime64, UUIDs and tuples of these can.
 
         Notes

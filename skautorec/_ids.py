@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import numbers
+import warnings
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import repeat
@@ -21,8 +22,8 @@ __all__ = ["Ids", "as_id_array", "factorize", "plain"]
 
 _NATIVE_KINDS = "biufcmMU"
 _NOT_SAVED = (
-    "ids can be saved without pickle when they are int, str, bytes, bool, datetime64, UUID or "
-    "tuples of these; use pickle or joblib instead"
+    "ids can be saved without pickle when they are int, float, str, bytes, bool, datetime64, UUID "
+    "or tuples of these; use pickle or joblib instead"
 )
 # Types whose values have one natural order, in which a vocabulary is then kept.
 _SORTABLE = (str, bytes, int, float, tuple, UUID, datetime.date)
@@ -171,12 +172,12 @@ class Ids:
         Raises
         ------
         TypeError
-            An id is neither int, str, bytes, bool, datetime64, UUID nor a tuple of these.
+            An id is neither int, float, str, bytes, bool, datetime64, UUID nor a tuple of these.
         """
         kind = self.array.dtype.kind
         if kind == "M":
             ids = self.array.view(np.int64).tolist()
-        elif kind in "biuU":
+        elif kind in "biuU" or _is_double(self.array.dtype):
             ids = self.array.tolist()
         else:
             ids = [_encode(id) for id in self.array]
@@ -188,7 +189,7 @@ class Ids:
         dtype = np.dtype(content["dtype"])
         if dtype.kind == "M":
             return cls(np.array(content["ids"], dtype=np.int64).astype(dtype))
-        if dtype.kind in "biuU":
+        if dtype.kind in "biufU":
             return cls(np.array(content["ids"], dtype=dtype))
         return cls(_object_array([_decode(id) for id in content["ids"]]))
 
@@ -267,7 +268,7 @@ def factorize(ids: Any, name: str = "ids") -> tuple[np.ndarray, Ids]:
     if array.dtype.kind in "UO":
         keys = _keys(array)
         _refuse_missing(array, name, keys)
-        codes, vocabulary = _factorize_keys(array, keys)
+        codes, vocabulary = _factorize_keys(array, keys, name)
     else:
         _refuse_missing(array, name)
         codes, vocabulary = _factorize_native(array)
@@ -290,19 +291,37 @@ def _factorize_native(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return codes, vocabulary
 
 
-def _factorize_keys(array: np.ndarray, keys: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+def _factorize_keys(array: np.ndarray, keys: list[Any], name: str) -> tuple[np.ndarray, np.ndarray]:
     codes_by_key: dict[Hashable, int] = dict.fromkeys(keys, 0)
     codes_by_key.update(zip(codes_by_key, range(len(codes_by_key)), strict=True))
     codes = np.fromiter(map(codes_by_key.__getitem__, keys), dtype=np.int64, count=len(keys))
     first = np.empty(len(codes_by_key), dtype=np.int64)
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     vocabulary = array[first]
+    _warn_of_twins(vocabulary, name)
     order = _natural_order(vocabulary)
     if order is None:
         return codes, vocabulary
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     return rank[codes], vocabulary[order]
+
+
+def _warn_of_twins(vocabulary: np.ndarray, name: str) -> None:
+    """Warn of ids that a person would call one, as 1 and "1" in a column that was read badly."""
+    ids = vocabulary.tolist()
+    texts = {id for id in ids if isinstance(id, str)}
+    if len(texts) in (0, len(ids)):
+        return
+    twins = [id for id in ids if not isinstance(id, str) and str(id) in texts]
+    if twins:
+        warnings.warn(
+            f"{name}: {len(twins)} ids are there both as text and not, such as {twins[0]!r} and "
+            f"{str(twins[0])!r}, which are different ids. If they are meant to be one, convert the "
+            "column first, for instance with astype(str).",
+            UserWarning,
+            stacklevel=5,
+        )
 
 
 def _natural_order(vocabulary: np.ndarray) -> np.ndarray | None:
@@ -480,10 +499,15 @@ def _int64(array: np.ndarray) -> np.ndarray | None:
     return array.astype(np.int64, copy=False)
 
 
+def _is_double(dtype: np.dtype[Any]) -> bool:
+    """Whether numbers of the dtype are Python floats without loss."""
+    return dtype.kind == "f" and dtype.itemsize <= 8
+
+
 def _encode(id: Any) -> Any:
     """JSON for one id of an object array: plain or in a dict with its type as key."""
     kind = type(id)
-    if kind in (str, int, bool):
+    if kind in (str, int, bool, float):
         return id
     if kind is bytes:
         return {"bytes": id.hex()}
@@ -497,7 +521,8 @@ def _encode(id: Any) -> Any:
         return {"numpy str": str(id)}
     if isinstance(id, np.datetime64):
         return {"numpy": [id.dtype.str, int(id.astype(np.int64))]}
-    if isinstance(id, np.bool_ | np.integer) and not _is_duration(id):
+    is_number = isinstance(id, np.generic) and isinstance(id.item(), int | float)
+    if is_number and not _is_duration(id):
         return {"numpy": [id.dtype.str, id.item()]}
     raise TypeError(f"An id of type {kind.__module__}.{kind.__qualname__}: {_NOT_SAVED}.")
 

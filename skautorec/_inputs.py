@@ -67,6 +67,7 @@ def read_training_matrix(
     checked = validate_data(
         estimator, X, accept_sparse="csr", dtype=np.float64, ensure_all_finite="allow-nan"
     )
+    _warn_of_long_table(checked)
     observed = _observed(checked)
     _refuse_no_ratings(observed, "X")
     if is_frame(X):
@@ -282,6 +283,25 @@ def _refuse_long_table(X: Any) -> None:
             f"This frame looks like a table with a row per rating (columns {found}), and a "
             "matrix has a row per user. Use Ratings.from_frame(frame, user=..., item=..., "
             "rating=...) and give that."
+        )
+
+
+def _warn_of_long_table(checked: Any) -> None:
+    """Warn where a dense array looks like a table of user, item, rating and perhaps time."""
+    if scipy.sparse.issparse(checked) or checked.shape[1] not in (3, 4) or len(checked) < 30:
+        return
+    users, items, ratings = checked.T[:3]
+    if not (np.mod(checked[:, :2], 1) == 0).all():
+        return
+    n_users, n_items, n_values = (len(np.unique(column)) for column in (users, items, ratings))
+    is_distinct = len(np.unique(checked[:, :2], axis=0)) == len(checked)
+    if is_distinct and 2 * n_values <= min(n_users, n_items):
+        warnings.warn(
+            f"This array of shape {checked.shape} looks like a table with a row per rating (user, "
+            "item, rating), and is read as a matrix with a row per user and a column per item. For "
+            "a table use Ratings.from_frame, or Ratings(users, items, values) with codes.",
+            UserWarning,
+            stacklevel=6,
         )
 
 

@@ -124,7 +124,9 @@ class RecommenderMixin:
             return ids[0][listed], *(numbers[0][listed] for numbers in lists)
         return _pad(ids, lists, n, self._target_items.array[:1])
 
-    def similar_items(self, item: Any, n: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    def similar_items(
+        self, item: Any, n: int = 10, *, candidates: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """List the items whose factors are most like an item's.
 
         Parameters
@@ -133,10 +135,13 @@ class RecommenderMixin:
             An item of the training data (after ``fit(X, y)``, a column of ``y``).
         n : int, default=10
             Items to list.
+        candidates : sequence of item ids, default=None
+            List only these items; None allows all. An item with few ratings may be anywhere: to
+            list well-known items only, give those.
 
         Returns
         -------
-        item_ids : ndarray of shape (min(n, n_items - 1),)
+        item_ids : ndarray of shape (n_listed,), at most ``n``
             Most similar first, without ``item`` itself.
         similarities : ndarray of float64 of the same shape
             Cosine of the angle between the item factors minus their mean: from -1 to 1, and 0 for
@@ -145,20 +150,21 @@ class RecommenderMixin:
         Raises
         ------
         KeyError
-            The estimator does not know ``item``.
+            An item id that the estimator does not know; the message names it.
         """
         check_is_fitted(self)
         _check_n(n)
-        code = self._item_codes([item])[0]
+        code = self._item_codes(as_single(item))[0]
         factors = self.item_factors_ - self.item_factors_.mean(axis=0)
         norms = np.linalg.norm(factors, axis=1)
         unit = factors / np.where(norms > 0, norms, 1.0)[:, None]
+        columns = self._read_candidates(candidates, None)
+        columns = columns[columns != code]
         nothing = np.zeros(len(unit))
-        itself = scipy.sparse.csr_array(([1.0], ([0], [code])), shape=(1, len(unit)))
-        every = Factors(Rows(unit[[code]], nothing[:1]), Rows(unit, nothing))
-        best, similarities = every.top(n, itself)
+        others = Factors(Rows(unit[[code]], nothing[:1]), Rows(unit[columns], nothing[columns]))
+        best, similarities = others.top(n, None)
         listed = ~np.isnan(similarities[0])
-        return self._target_items.array[best[0][listed]], similarities[0][listed]
+        return self._target_items.array[columns[best[0][listed]]], similarities[0][listed]
 
     def _read_users(
         self, user: Any
@@ -172,6 +178,7 @@ class RecommenderMixin:
             return *self._new_users(self._read_context(user)), False
         if isinstance(user, Mapping):
             return *self._new_users(self._read_mappings([user])), True
+        self._refuse_series_of_ratings(user)
         is_batch = isinstance(user, list | np.ndarray) or _is_index(user)
         if isinstance(user, np.ndarray) and user.ndim != 1:
             raise ValueError(
@@ -202,7 +209,7 @@ class RecommenderMixin:
             codes = [self._items.code(item) for item in ratings]
             for item, code, rating in zip(ratings, codes, ratings.values(), strict=True):
                 if code < 0:
-                    _known(self._items, as_single(item), "item", "item_ids_")
+                    _known(self._items, as_single(item), "item", self._users)
                 rows.append(row)
                 columns.append(code)
                 values.append(_number(item, rating))
@@ -219,10 +226,21 @@ class RecommenderMixin:
         return scipy.sparse.coo_array((np.array(values, float), (rows, columns)), shape).tocsr()
 
     def _user_codes(self, users: Any) -> np.ndarray:
-        return _known(self._users, users, "user", "user_ids_")
+        return _known(self._users, users, "user", self._items)
 
     def _item_codes(self, items: Any) -> np.ndarray:
-        return _known(self._target_items, items, "item", "item_ids_")
+        return _known(self._target_items, items, "item", self._users)
+
+    def _refuse_series_of_ratings(self, user: Any) -> None:
+        """Refuse ratings by item id, which would be read as a batch of user ids."""
+        index = getattr(user, "index", None)
+        if not nw.dependencies.is_pandas_index(index) or index.dtype.kind in "iu":
+            return
+        if len(index) and (self._items.codes(index) >= 0).all():
+            raise ValueError(
+                "A Series whose index holds item ids was given, and a Series is read as user ids. "
+                "For a new user with these ratings give a mapping: recommend(dict(series))."
+            )
 
     def _read_candidates(self, candidates: Any, exclude: Any) -> np.ndarray:
         """Positions of the items that may be listed, ascending."""
@@ -241,17 +259,25 @@ def as_single(identifier: Any) -> np.ndarray:
     return wrapped
 
 
-def _known(ids: Ids, wanted: Any, what: str, where: str) -> np.ndarray:
-    """Codes of ids that must all be known."""
+def _known(ids: Ids, wanted: Any, what: str, others: Ids) -> np.ndarray:
+    """Codes of ids of one side, which must all be known; ``others`` are those of the other side."""
     codes = ids.codes(wanted)
     unknown = np.flatnonzero(codes < 0)
     if len(unknown):
         first = as_id_array(wanted)[unknown[0]]
         raise KeyError(
-            f"Unknown {what} id {shown(first)}: it is not in {where}, which holds {len(ids)} ids "
-            f"such as {shown(ids.array[0])}. Ids of different types are different."
+            f"Unknown {what} id {shown(first)}: it is not in {what}_ids_, which holds {len(ids)} "
+            f"ids such as {shown(ids.array[0])}. {_advice(first, what, others)}"
         )
     return codes
+
+
+def _advice(unknown: Any, what: str, others: Ids) -> str:
+    if isinstance(unknown, bool | np.bool_):
+        return f"For a boolean mask give {what}_ids_[mask]."
+    if others.code(unknown) >= 0:
+        return f"It is the id of {'an item' if what == 'user' else 'a user'}."
+    return "Ids of different types are different."
 
 
 def shown(identifier: Any) -> str:

@@ -135,7 +135,8 @@ def make_ratings(
     Raises
     ------
     ValueError
-        More ratings than half of all pairs.
+        More ratings than half of all pairs, a range that is none, a rank below 1, negative noise,
+        or a step that is not positive.
 
     Notes
     -----
@@ -155,6 +156,16 @@ def make_ratings(
         raise ValueError(
             f"n_ratings is {n_ratings}, and {n_users} users and {n_items} items allow 1 to "
             f"{n_users * n_items // 2}: at most half of all pairs."
+        )
+    if not -np.inf < rating_range[0] < rating_range[1] < np.inf:
+        raise ValueError(
+            f"rating_range is {rating_range!r}; give the lowest and the highest rating, as in "
+            "(1, 5)."
+        )
+    if rank < 1 or noise < 0 or (step is not None and step <= 0):
+        raise ValueError(
+            f"rank is {rank}, noise is {noise} and step is {step}; give at least one taste, noise "
+            "of 0 or more, and a positive step (None leaves ratings unrounded)."
         )
     rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
     low, high = rating_range

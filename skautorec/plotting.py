@@ -161,7 +161,7 @@ class TrainingCurveDisplay(_Display):
         """
         ax = self._open(ax)
         epochs = np.arange(len(self.loss_curve))
-        (self.line_,) = ax.plot(epochs, self.loss_curve, **({"color": "C0"} | line_kwargs))
+        (self.line_,) = ax.plot(epochs, self.loss_curve, **_kwargs({"color": "C0"}, line_kwargs))
         ax.set(xlabel="Epochs of training", ylabel="Objective (equation 2)")
         self.validation_ax_ = self.validation_line_ = None
         if self.validation_scores is not None:
@@ -328,7 +328,11 @@ class ItemMapDisplay(_Display):
             )
         ax = self._open(ax)
         positions = np.asarray(self.positions)
-        usual: dict[str, Any] = {"s": 8, "color": "0.75", "linewidths": 0}
+        usual: dict[str, Any] = {"s": 8, "c": "0.75", "linewidths": 0}
+        if not {"c", "color", "facecolor", "facecolors", "fc"}.isdisjoint(scatter_kwargs):
+            del usual["c"]
+        if not {"linewidth", "lw"}.isdisjoint(scatter_kwargs):
+            del usual["linewidths"]
         self.points_ = ax.scatter(positions[:, 0], positions[:, 1], **(usual | scatter_kwargs))
         labelled = positions[np.fromiter(codes.values(), np.intp, len(codes))]
         self.labelled_points_ = ax.scatter(labelled[:, 0], labelled[:, 1], s=16, color="C0")
@@ -439,8 +443,7 @@ class UncertaintyDisplay(_Display):
         """
         _check_estimator(estimator)
         name = type(estimator).__name__ if name is None else name
-        y_true, cells = _truth(estimator, X, y)
-        y_pred, y_std = (_at(numbers, cells) for numbers in estimator.predict(X, return_std=True))
+        y_true, (y_pred, y_std), _ = _predict_heldout(estimator, X, y, return_std=True)
         return cls.from_predictions(y_true, y_pred, y_std, name=name, ax=ax, **line_kwargs)
 
     @classmethod
@@ -512,8 +515,8 @@ class UncertaintyDisplay(_Display):
         ax = self._open(ax)
         if _IDEAL not in ax.get_legend_handles_labels()[1]:
             ax.plot([0, 1], [0, 1], linestyle=":", color="0.4", label=_IDEAL)
-        usual: dict[str, Any] = {"marker": "o", "markersize": 4, "label": self.name}
-        (self.line_,) = ax.plot(self.levels, self.coverage, **(usual | line_kwargs))
+        usual = {"marker": "o", "markersize": 4, "label": self.name}
+        (self.line_,) = ax.plot(self.levels, self.coverage, **_kwargs(usual, line_kwargs))
         ax.set(
             xlabel="Nominal level of the interval",
             ylabel="Share of the ratings inside",
@@ -633,11 +636,8 @@ class ErrorByActivityDisplay(_Display):
         """
         _check_estimator(estimator)
         name = type(estimator).__name__ if name is None else name
-        y_true, cells = _truth(estimator, X, y)
         return cls.from_predictions(
-            y_true,
-            _at(estimator.predict(X), cells),
-            _known_ratings(estimator, X, cells),
+            *_predict_heldout(estimator, X, y),
             n_bins=n_bins,
             name=name,
             ax=ax,
@@ -719,9 +719,9 @@ class ErrorByActivityDisplay(_Display):
         """
         ax = self._open(ax)
         where = np.arange(len(self.rmse))
-        usual: dict[str, Any] = {"marker": "o", "capsize": 3, "label": self.name}
+        usual = {"marker": "o", "capsize": 3, "label": self.name}
         self.errorbar_ = ax.errorbar(
-            where, self.rmse, self.standard_error, **(usual | errorbar_kwargs)
+            where, self.rmse, self.standard_error, **_kwargs(usual, errorbar_kwargs)
         )
         self.line_ = self.errorbar_.lines[0]
         color = self.line_.get_color()
@@ -763,30 +763,32 @@ def _check_estimator(estimator: Any) -> None:
     check_is_fitted(estimator)
 
 
-def _truth(estimator: AutoRecRegressor, X: Any, y: Any) -> tuple[Any, Any]:
-    """True ratings, and their cells where X is a matrix."""
+def _predict_heldout(
+    estimator: AutoRecRegressor, X: Any, y: Any, return_std: bool = False
+) -> tuple[np.ndarray, Any, np.ndarray]:
+    """Held-out ratings, what is predicted for them, and how many of each one's user are known."""
     if isinstance(X, Ratings):
-        return (X.values if y is None else y), None
+        # Unknown users have code -1, which finds the 0 at the end.
+        counts = np.append(np.diff(estimator._seen.indptr), 0)
+        n_known = counts[estimator._users.translate(X._users)[X.users]]
+        return X.values if y is None else y, estimator.predict(X, return_std=return_std), n_known
     if y is None:
         raise ValueError(
             "With a matrix give y too, the held-out ratings of its users; those in X are what they "
             "are predicted from."
         )
-    cells = estimator._read_heldout(estimator._read_context(X), y).tocoo()
-    return cells.data, cells.coords
+    context = estimator._read_context(X)
+    cells = estimator._read_heldout(context, y)
+    n_known = np.repeat(np.diff(context.indptr), np.diff(cells.indptr))
+    return cells.data, estimator._predict_cells(context, cells, return_std), n_known
 
 
-def _at(predicted: np.ndarray, cells: Any) -> np.ndarray:
-    return predicted if cells is None else predicted.reshape(len(predicted), -1)[cells]
+def _kwargs(usual: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What is usual for a line, save what the user gave, by any of Matplotlib's names."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
 
-
-def _known_ratings(estimator: AutoRecRegressor, X: Any, cells: Any) -> np.ndarray:
-    """Ratings the model knows of the user of each rating to predict."""
-    if cells is not None:
-        return np.diff(estimator._read_context(X).indptr)[cells[0]]
-    # Unknown users have code -1, which finds the 0 at the end.
-    counts = np.append(np.diff(estimator._seen.indptr), 0)
-    return counts[estimator._users.translate(X._users)[X.users]]
+    return usual | normalize_kwargs(given, Line2D)
 
 
 def _columns(*columns: Any) -> list[np.ndarray]:

@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse
 
 from skautorec import AutoRecRegressor, Ratings
+from skautorec._core.sparse import Pattern
 from skautorec._progress import FitProgress
 from skautorec.datasets import make_ratings
 
@@ -133,6 +134,18 @@ CASES = {
     ),
     "unknown user": (lambda: FITTED.recommend(99), KeyError, "Unknown user id 99"),
     "user id of another type": (lambda: FITTED.recommend("1"), KeyError, "different types"),
+    "item id as user": (lambda: NAMED.recommend("item 3"), KeyError, "the id of an item"),
+    "user id as item": (lambda: NAMED.similar_items(3), KeyError, "the id of a user"),
+    "mask of candidates": (
+        lambda: FITTED.recommend(1, candidates=np.arange(20) > 3),
+        KeyError,
+        "boolean mask",
+    ),
+    "series of ratings as user": (
+        lambda: NAMED.recommend(pd.Series({"item 3": 4, "item 7": 2})),
+        ValueError,
+        "dict(series)",
+    ),
     "unknown user in a batch": (lambda: FITTED.recommend([1, 99]), KeyError, "99"),
     "unhashable user": (lambda: FITTED.recommend({1, 2}), TypeError, "hashable"),
     "2-D array as user": (lambda: FITTED.recommend(DENSE), ValueError, "1-D batch of user ids"),
@@ -261,6 +274,22 @@ def test_zeros_for_unobserved_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model().fit(DENSE)
+
+
+def test_an_array_with_a_row_per_rating_warns():
+    table = make_ratings(40, 30, 400, random_state=0)
+    array = np.column_stack((table.users, table.items, table.values))
+    with pytest.warns(UserWarning, match="looks like a table with a row per rating"):
+        model().fit(array)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model().fit(np.random.default_rng(0).integers(1, 101, (200, 3)))
+
+
+def test_more_ratings_than_int32_counts():
+    positions = np.broadcast_to(np.int32(0), 2**31)
+    with pytest.raises(ValueError, match="2,147,483,648 ratings to train on; at most"):
+        Pattern.from_csr(np.array([0, 2**31]), positions, (1, 1))
 
 
 def test_at_least_thirty_cases():

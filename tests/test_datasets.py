@@ -67,6 +67,17 @@ def test_make_ratings_refuses_too_many(n_ratings):
         make_ratings(10, 10, n_ratings)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"step": 0}, {"rank": 0}, {"noise": -1}, {"rating_range": (5, 1)}, {"rating_range": (1, 1)}],
+    ids=str,
+)
+def test_make_ratings_refuses_what_makes_none(wrong):
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"{name} is "):
+        make_ratings(10, 10, 20, **wrong)
+
+
 def test_make_ratings_half_of_all_pairs():
     assert len(make_ratings(60, 40, 1200, random_state=0)) == 1200
 

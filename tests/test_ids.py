@@ -7,6 +7,7 @@ import json
 import pickle
 import time
 import uuid
+import warnings
 from collections import namedtuple
 
 import numpy as np
@@ -32,6 +33,7 @@ LOOKALIKES = [
 ]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:.* both as text")
 def test_lookalikes_stay_apart():
     ids = Ids(LOOKALIKES)
     assert [ids.code(id) for id in LOOKALIKES] == list(range(len(LOOKALIKES)))
@@ -225,6 +227,14 @@ def test_missing_ids_of_an_array_are_refused(ids):
             call(ids)
 
 
+def test_ids_there_as_text_and_as_numbers_warn():
+    with pytest.warns(UserWarning, match="items: 2 ids .* such as 1 and '1', which are different"):
+        factorize([1, 2, "1", 3, 2, "3", "x"], "items")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        factorize([1, 2, "x", "4"], "items")
+
+
 def test_nan_inside_a_tuple_is_found_again():
     assert Ids([("a", float("nan"))]).code(("a", float("nan"))) == 0
 
@@ -334,10 +344,13 @@ def test_skops(ids):
         [True, False],
         np.array(["ä", "b\ud800"]),
         np.array(["2020-01-01", "1969-01-01"], dtype="M8[10s]"),
+        np.array([0.1, -1e300, np.inf]),
+        np.array([0.1, 3.0], dtype=np.float32),
         [
             1, True, "1", b"1\xff", 2**70, "\ud800", "a\0", UUIDS[0],
             (1, (True, "1", b"1", UUIDS[1])),
             np.int64(7), np.uint64(2**64 - 1), np.bool_(False), np.str_("s"), np.bytes_(b"s"),
+            1.5, np.float64(0.1), np.float16(2.5),
             np.datetime64("2020-01-01", "ns"), (np.datetime64(5, "W"), np.int8(3)), (),
         ],
         [],
@@ -360,11 +373,11 @@ def _typed(id):
     ("id", "name"),
     [
         (frozenset({1}), "frozenset"),
-        (1.5, "float"),
+        (1.5 + 2j, "complex"),
         (("a", None), "NoneType"),
         (Color.RED, "Color"),
         (Pair(1, 2), "Pair"),
-        (np.float64(1.5), "float64"),
+        (np.longdouble(1.5), "longdouble"),
         (np.timedelta64(1, "s"), "timedelta64"),
         (datetime.datetime(2020, 1, 1), "datetime.datetime"),
     ],

@@ -18,7 +18,8 @@ from skautorec._core.training import Progress, Settings
 R = scipy.sparse.random_array((20, 15), density=0.5, format="csr", random_state=0)
 settings = Settings((4,), 1.0, "sigmoid", "adam", None, None, 5, 0.0, 5, 0.5, False)
 model, rows, columns, histories = fit_model(
-    lambda: (R, None), settings, sides=("columns", "rows"), n_members=1, validation_fraction=0.1, seed=0,
+    lambda: (R, None), settings, sides=("columns", "rows"), n_members=1,
+    validation_fraction=0.1, seed=0,
     device="cpu", progress=Progress(),
 )
 assert [len(history.losses) for history in histories] == [5, 5]

@@ -96,12 +96,18 @@ def test_missing_matplotlib_is_named(draw, model, parts, monkeypatch):
 def test_keywords_go_to_matplotlib(model, parts):
     line = TrainingCurveDisplay.from_estimator(model, color="red").line_
     assert line.get_color() == "red"
-    line = UncertaintyDisplay.from_estimator(model, parts[1], marker="s").line_
-    assert line.get_marker() == "s"
+    line = TrainingCurveDisplay.from_estimator(model, c="red", lw=3).line_
+    assert (line.get_color(), line.get_linewidth()) == ("red", 3)
+    line = UncertaintyDisplay.from_estimator(model, parts[1], marker="s", ms=9).line_
+    assert (line.get_marker(), line.get_markersize()) == ("s", 9)
     line = ErrorByActivityDisplay.from_estimator(model, parts[1], marker="s").line_
     assert line.get_marker() == "s"
     points = ItemMapDisplay.from_estimator(model, s=5).points_
     assert_array_equal(points.get_sizes(), [5])
+    for name in ("c", "color", "facecolors"):
+        points = ItemMapDisplay.from_estimator(model, **{name: "red"}, linewidth=2).points_
+        assert_array_equal(points.get_facecolor(), [[1, 0, 0, 1]])
+        assert_array_equal(points.get_linewidths(), [2])
 
 
 def test_training_curve_is_the_history(ratings):

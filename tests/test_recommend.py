@@ -60,6 +60,11 @@ def test_similar_items_share_the_taste(known):
     assert (item_tastes[ids] == item_tastes[6]).all()
     assert (similarities <= 1 + 1e-6).all() and (np.diff(similarities) <= 0).all()
     assert len(model.similar_items(6, n=100)[0]) == 39
+    all_ids, all_similarities = model.similar_items(6, n=39)
+    some = [6, *all_ids[[3, 20, 8]]]
+    ids, similarities = model.similar_items(6, candidates=some)
+    assert ids.tolist() == all_ids[[3, 8, 20]].tolist()
+    assert similarities.tolist() == all_similarities[[3, 8, 20]].tolist()
 
 
 def test_scores_are_predictions_before_clipping(known):

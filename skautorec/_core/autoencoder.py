@@ -270,11 +270,10 @@ def _with_prior(
 
 @torch.no_grad()
 def _encode(network: AutoRec, encoding: Encoding, ratings: scipy.sparse.csr_array) -> np.ndarray:
-    blocks = [
-        network.codes(encoding.inputs(block, dtype=torch.float64)).numpy()
-        for _, block in row_blocks(ratings)
-    ]
-    return np.vstack(blocks)
+    codes = np.empty((ratings.shape[0], len(network.biases[-1])))
+    for rows, block in row_blocks(ratings):
+        codes[rows] = network.codes(encoding.inputs(block, dtype=torch.float64)).numpy()
+    return codes
 
 
 def _centred(codes: np.ndarray, counts: np.ndarray, mean_code: np.ndarray) -> np.ndarray:

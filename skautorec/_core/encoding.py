@@ -22,8 +22,8 @@ __all__ = ["POWER", "Encoding", "pattern_of", "row_blocks"]
 
 # Power of a row's length by which it is divided; chosen on validation ratings.
 POWER = 0.5
-# Cells of a block of rows.
-_CELLS = 2**20
+# Most cells and most rows of a block of rows.
+_CELLS, _ROWS = 2**20, 2**14
 # Sweeps over the biases of both sides, which tell a generous user from a good item; more changed
 # no validation error.
 _SWEEPS = 2
@@ -108,6 +108,7 @@ def row_blocks(ratings: scipy.sparse.csr_array) -> Iterator[tuple[slice, scipy.s
     while start < ratings.shape[0]:
         most = int(ratings.indptr[start]) + _CELLS
         stop = max(start + 1, int(np.searchsorted(ratings.indptr, most, side="right")) - 1)
+        stop = min(stop, start + _ROWS)
         yield slice(start, stop), ratings[start:stop]
         start = stop
 

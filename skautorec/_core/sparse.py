@@ -23,6 +23,14 @@ __all__ = ["Pattern", "at_observed", "bag_sum", "sampled_dots", "times_dense"]
 # of that operand are read in the order of the observed cells; in blocks this narrow they stay in
 # the nearest caches, which on MovieLens 1M is three times as fast.
 _BLOCK = 64
+# Positions of cells are int32.
+_MOST_CELLS = 2**31 - 1
+
+# torch announces once, at the first construction, that CSR is in beta. Done here, since the filters
+# of warnings are not safe to change while other threads run.
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)
+    torch.sparse_csr_tensor([0, 0], [], [], size=(1, 1), check_invariants=False)
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,18 @@ class Pattern:
         shape: tuple[int, int],
         device: torch.device | str = "cpu",
     ) -> Pattern:
-        """Build the pattern of a CSR matrix without duplicate cells."""
+        """Build the pattern of a CSR matrix without duplicate cells.
+
+        Raises
+        ------
+        ValueError
+            More cells than int32 counts.
+        """
+        if len(indices) > _MOST_CELLS:
+            raise ValueError(
+                f"There are {len(indices):,} ratings to train on; at most {_MOST_CELLS:,} can be. "
+                "Leave out users, or items with many ratings."
+            )
         positions = np.arange(len(indices), dtype=np.int32)
         columns = scipy.sparse.csr_array((positions, indices, indptr), shape=shape).tocsc()
 
@@ -119,16 +138,13 @@ class Pattern:
 
 def sampled_dots(indptr: Tensor, indices: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """``left[row] . right[column]`` at cells in compressed rows; a cell may come twice."""
-    with warnings.catch_warnings():
-        # torch announces on every construction that CSR is in beta.
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)
-        cells = torch.sparse_csr_tensor(
-            indptr,
-            indices,
-            left.new_zeros(len(indices)),
-            size=(len(left), len(right)),
-            check_invariants=False,
-        )
+    cells = torch.sparse_csr_tensor(
+        indptr,
+        indices,
+        left.new_zeros(len(indices)),
+        size=(len(left), len(right)),
+        check_invariants=False,
+    )
     for columns in _blocks(left):
         some_left, some_right = left[:, columns].contiguous(), right[:, columns].contiguous()
         cells = torch.sparse.sampled_addmm(cells, some_left, some_right.t())
