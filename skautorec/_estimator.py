@@ -11,7 +11,6 @@ import numpy as np
 import scipy.sparse
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
-from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -577,6 +576,9 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         fold, so it scores the prior. To see how new users fare, give their ratings in two parts:
         ``score(context, heldout)``.
         """
+        # sklearn.metrics takes as long to import as all of skautorec.
+        from sklearn.metrics import r2_score
+
         check_is_fitted(self)
         if isinstance(X, Ratings):
             return float(r2_score(X.values if y is None else y, self.predict(X)))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import numbers
-import warnings
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import repeat
@@ -268,7 +267,7 @@ def factorize(ids: Any, name: str = "ids") -> tuple[np.ndarray, Ids]:
     if array.dtype.kind in "UO":
         keys = _keys(array)
         _refuse_missing(array, name, keys)
-        codes, vocabulary = _factorize_keys(array, keys, name)
+        codes, vocabulary = _factorize_keys(array, keys)
     else:
         _refuse_missing(array, name)
         codes, vocabulary = _factorize_native(array)
@@ -291,37 +290,19 @@ def _factorize_native(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return codes, vocabulary
 
 
-def _factorize_keys(array: np.ndarray, keys: list[Any], name: str) -> tuple[np.ndarray, np.ndarray]:
+def _factorize_keys(array: np.ndarray, keys: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     codes_by_key: dict[Hashable, int] = dict.fromkeys(keys, 0)
     codes_by_key.update(zip(codes_by_key, range(len(codes_by_key)), strict=True))
     codes = np.fromiter(map(codes_by_key.__getitem__, keys), dtype=np.int64, count=len(keys))
     first = np.empty(len(codes_by_key), dtype=np.int64)
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     vocabulary = array[first]
-    _warn_of_twins(vocabulary, name)
     order = _natural_order(vocabulary)
     if order is None:
         return codes, vocabulary
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     return rank[codes], vocabulary[order]
-
-
-def _warn_of_twins(vocabulary: np.ndarray, name: str) -> None:
-    """Warn of ids that a person would call one, as 1 and "1" in a column that was read badly."""
-    ids = vocabulary.tolist()
-    texts = {id for id in ids if isinstance(id, str)}
-    if len(texts) in (0, len(ids)):
-        return
-    twins = [id for id in ids if not isinstance(id, str) and str(id) in texts]
-    if twins:
-        warnings.warn(
-            f"{name}: {len(twins)} ids are there both as text and not, such as {twins[0]!r} and "
-            f"{str(twins[0])!r}, which are different ids. If they are meant to be one, convert the "
-            "column first, for instance with astype(str).",
-            UserWarning,
-            stacklevel=5,
-        )
 
 
 def _natural_order(vocabulary: np.ndarray) -> np.ndarray | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from html import escape
@@ -230,6 +231,8 @@ class Ratings:
             raise ValueError("The frame has no rows, so there are no ratings; give at least one.")
         user_codes, known_users = factorize(table.get_column(user), f"column {user!r}")
         item_codes, known_items = factorize(table.get_column(item), f"column {item!r}")
+        for column, known in ((user, known_users), (item, known_items)):
+            _warn_of_twins(column, known.array.tolist())
         values = to_float64(table.get_column(rating).to_numpy(), f"column {rating!r}")
         timestamps = (
             None if timestamp is None else _column("timestamps", table.get_column(timestamp))
@@ -513,6 +516,22 @@ def _read_codes(side: str, codes: np.ndarray, ids: Any) -> tuple[np.ndarray, Ids
         )
     smallest = np.int32 if len(known) <= np.iinfo(np.int32).max else np.int64
     return codes.astype(smallest), known
+
+
+def _warn_of_twins(column: Any, ids: list[Any]) -> None:
+    """Warn of ids that a person would call one, as 1 and "1" in a column that was read badly."""
+    texts = {id for id in ids if isinstance(id, str)}
+    if len(texts) in (0, len(ids)):
+        return
+    twins = [id for id in ids if not isinstance(id, str) and str(id) in texts]
+    if twins:
+        warnings.warn(
+            f"Column {column!r} holds {len(twins)} ids both as text and not, such as {twins[0]!r} "
+            f"and {str(twins[0])!r}, which are different ids. If they are meant to be one, convert "
+            "the column first, for instance with astype(str).",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _vocabulary(side: str, ids: Any, length: int | None = None) -> Ids:

@@ -7,7 +7,6 @@ import json
 import pickle
 import time
 import uuid
-import warnings
 from collections import namedtuple
 
 import numpy as np
@@ -33,7 +32,6 @@ LOOKALIKES = [
 ]  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore:.* both as text")
 def test_lookalikes_stay_apart():
     ids = Ids(LOOKALIKES)
     assert [ids.code(id) for id in LOOKALIKES] == list(range(len(LOOKALIKES)))
@@ -225,14 +223,6 @@ def test_missing_ids_of_an_array_are_refused(ids):
     for call in (Ids, factorize):
         with pytest.raises(ValueError, match="position 1"):
             call(ids)
-
-
-def test_ids_there_as_text_and_as_numbers_warn():
-    with pytest.warns(UserWarning, match="items: 2 ids .* such as 1 and '1', which are different"):
-        factorize([1, 2, "1", 3, 2, "3", "x"], "items")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        factorize([1, 2, "x", "4"], "items")
 
 
 def test_nan_inside_a_tuple_is_found_again():

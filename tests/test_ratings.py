@@ -4,6 +4,7 @@ import copy
 import datetime
 import pickle
 import re
+import warnings
 import xml.etree.ElementTree
 
 import joblib
@@ -535,3 +536,17 @@ def test_wide_frames_of_pandas():
         Ratings.from_matrix(wide.loc[["b", "b"]])
     stored = scipy.sparse.csr_array([[0, 2.0], [1, 0]])
     assert len(Ratings.from_matrix(pd.DataFrame.sparse.from_spmatrix(stored))) == 2
+
+
+def test_ids_there_as_text_and_as_numbers_warn():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"user": [0, 1, 2, 3], "item": [1, "1", 2, "x"], "rating": [1, 2, 3, 4]})
+    names = {"user": "user", "item": "item", "rating": "rating"}
+    with pytest.warns(
+        UserWarning, match="Column 'item' holds 1 ids .* such as 1 and '1'"
+    ) as caught:
+        assert Ratings.from_frame(frame, **names).n_items == 4
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Ratings.from_frame(frame[1:], **names)

@@ -18,7 +18,7 @@ from .encoding import Encoding, pattern_of, row_blocks
 from .factors import Rows
 from .module import DenseAutoRec
 from .network import AutoRec
-from .ridge import Prior, bias_penalty, relative_variances, solve_rows
+from .ridge import Gram, Prior, bias_penalty, relative_variances, solve_rows
 from .training import Batch, History, Progress, Settings, initialise, train
 
 __all__ = ["Autoencoder", "train_autoencoder"]
@@ -73,11 +73,12 @@ class Autoencoder:
     ) -> Rows:
         """Solve decoded rows from their ratings of the first ``ratings.shape[1]`` encoded rows."""
         codes = torch.from_numpy(encoded.factors).to(dtype)
+        gram = Gram.of(codes, torch.tensor(ratings.indptr, dtype=torch.int64))
         weights = np.empty((ratings.shape[0], codes.shape[1]))
         biases = np.empty(len(weights))
         for rows, block in row_blocks(ratings):
             values = torch.from_numpy(block.data - encoded.bias[block.indices]).to(dtype)
-            solved = solve_rows(*_compressed(block), values, codes, self._prior(dtype))
+            solved = solve_rows(*_compressed(block), values, codes, self._prior(dtype), gram)
             weights[rows], biases[rows] = (part.numpy() for part in solved)
         return Rows(weights, biases)
 

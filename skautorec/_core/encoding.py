@@ -23,7 +23,7 @@ __all__ = ["POWER", "Encoding", "pattern_of", "row_blocks"]
 # Power of a row's length by which it is divided; chosen on validation ratings.
 POWER = 0.5
 # Most cells and most rows of a block of rows.
-_CELLS, _ROWS = 2**20, 2**14
+_CELLS, _ROWS = 2**18, 2**14
 # Sweeps over the biases of both sides, which tell a generous user from a good item; more changed
 # no validation error.
 _SWEEPS = 2

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from .sparse import bag_sum
 
-__all__ = ["Prior", "bias_penalty", "relative_variances", "solve_rows"]
+__all__ = ["Gram", "Prior", "bias_penalty", "relative_variances", "solve_rows"]
 
 # Elements of the largest temporary: 8 MB in float64.
 _CHUNK = 2**20
@@ -52,7 +52,12 @@ class Prior:
 
 
 def solve_rows(
-    indptr: Tensor, indices: Tensor, values: Tensor, codes: Tensor, prior: Prior
+    indptr: Tensor,
+    indices: Tensor,
+    values: Tensor,
+    codes: Tensor,
+    prior: Prior,
+    gram: Gram | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Solve the ridge regression of every decoded row.
 
@@ -65,6 +70,8 @@ def solve_rows(
     codes : Tensor of shape (n_encoded, k)
     prior : Prior
         What a row without observed cells gets.
+    gram : Gram or None
+        Of the codes; None makes it. Give it where rows are solved in several calls.
 
     Returns
     -------
@@ -81,7 +88,7 @@ def solve_rows(
     else:
         expected = (codes @ prior.weight)[indices] + prior.bias
     residuals = values - expected
-    gram = _Gram.of(codes, indptr)
+    gram = Gram.of(codes, indptr) if gram is None else gram
     # Rows with few cells are combinations of their codes; these are the coefficients.
     duals = torch.zeros_like(values)
     for rows, cells in _groups(indptr, n_units):
@@ -146,7 +153,7 @@ def relative_variances(
     known, asked = features(codes), features(at_codes)
     variances = asked.square().sum(dim=1)[at_indices]
     wanted = at_indptr.diff() > 0
-    gram = _Gram.of(known, indptr)
+    gram = Gram.of(known, indptr)
     for rows, cells in _groups(indptr, known.shape[1], wanted):
         columns = torch.where(cells >= 0, indices[cells], len(known))
         z = gram.take(columns)
@@ -167,14 +174,17 @@ def relative_variances(
 
 
 @dataclass(frozen=True)
-class _Gram:
-    """Inner products of codes, all at once where that pays; a zero code stands for padding."""
+class Gram:
+    """Inner products of codes, all at once where that pays; a zero code stands for padding.
+
+    ``of`` takes the compressed rows that will be solved.
+    """
 
     codes: Tensor
     products: Tensor | None
 
     @classmethod
-    def of(cls, codes: Tensor, indptr: Tensor) -> _Gram:
+    def of(cls, codes: Tensor, indptr: Tensor) -> Gram:
         if len(indptr) == 2:
             return cls(codes, None)  # one row needs no padding
         codes = torch.cat((codes, codes.new_zeros(1, codes.shape[1])))

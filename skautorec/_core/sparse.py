@@ -115,56 +115,60 @@ class Pattern:
         part = Pattern.from_csr(positions.indptr, positions.indices, positions.shape, device)
         return part, torch.tensor(positions.data, device=device)
 
-    def sum_columns(self, values: Tensor) -> Tensor:
-        """Sum ``values``, one per observed cell, over each column."""
-        return torch.segment_reduce(self._by_column(values), "sum", offsets=self.t_indptr.long())
+    def by_column(self, values: Tensor) -> Tensor:
+        """Values of the observed cells in compressed-column order."""
+        # Indexing by int32 would make an int64 copy of the order.
+        return values.index_select(0, self.order)
+
+    def sum_columns(self, by_column: Tensor) -> Tensor:
+        """Sum values, in compressed-column order, over each column."""
+        return torch.segment_reduce(by_column, "sum", offsets=self.t_indptr.long())
 
     def times(self, values: Tensor, dense: Tensor) -> Tensor:
         """``A @ dense`` for the matrix ``A`` with these ``values`` at the observed cells."""
         return bag_sum(self.indptr, self.indices, values, dense)
 
-    def transposed_times(self, values: Tensor, dense: Tensor) -> Tensor:
-        """``A.T @ dense`` for the matrix ``A`` with these ``values`` at the observed cells."""
-        return bag_sum(self.t_indptr, self.t_indices, self._by_column(values), dense)
+    def transposed_times(self, by_column: Tensor, dense: Tensor) -> Tensor:
+        """``A.T @ dense`` for the matrix ``A`` with these values in compressed-column order."""
+        return bag_sum(self.t_indptr, self.t_indices, by_column, dense)
 
     def dots(self, left: Tensor, right: Tensor) -> Tensor:
         """``left[row] . right[column]`` at each observed cell, in compressed-row order."""
         return sampled_dots(self.indptr, self.indices, left, right)
 
-    def _by_column(self, values: Tensor) -> Tensor:
-        # Indexing by int32 would make an int64 copy of the order.
-        return values.index_select(0, self.order)
-
 
 def sampled_dots(indptr: Tensor, indices: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """``left[row] . right[column]`` at cells in compressed rows; a cell may come twice."""
-    cells = torch.sparse_csr_tensor(
-        indptr,
-        indices,
-        left.new_zeros(len(indices)),
-        size=(len(left), len(right)),
-        check_invariants=False,
-    )
+    dots, size = left.new_zeros(len(indices)), (len(left), len(right))
+    cells = torch.sparse_csr_tensor(indptr, indices, dots, size=size, check_invariants=False)
     for columns in _blocks(left):
         some_left, some_right = left[:, columns].contiguous(), right[:, columns].contiguous()
-        cells = torch.sparse.sampled_addmm(cells, some_left, some_right.t())
-    return cells.values()
+        # Adds to what it is given, in place.
+        torch.sparse.sampled_addmm(cells, some_left, some_right.t(), out=cells)
+    return dots
 
 
 def bag_sum(indptr: Tensor, indices: Tensor, values: Tensor, dense: Tensor) -> Tensor:
     """``A @ dense`` for the sparse matrix ``A`` in compressed rows."""
+
     # embedding_bag is the fastest sparse-times-dense kernel torch has on the CPU, and unlike
     # the CSR product it needs no MKL.
-    sums = dense.new_empty(len(indptr) - 1, dense.shape[1])
-    for columns in _blocks(dense):
-        sums[:, columns] = embedding_bag(
+    def sums_of(some: Tensor) -> Tensor:
+        return embedding_bag(
             indices,
-            dense[:, columns].contiguous(),
+            some.contiguous(),
             indptr,
             mode="sum",
             per_sample_weights=values,
             include_last_offset=True,
         )
+
+    blocks = _blocks(dense)
+    if len(blocks) == 1:
+        return sums_of(dense)
+    sums = dense.new_empty(len(indptr) - 1, dense.shape[1])
+    for columns in blocks:
+        sums[:, columns] = sums_of(dense[:, columns])
     return sums
 
 
@@ -184,7 +188,8 @@ class _TimesDense(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        return None, None, ctx.pattern.transposed_times(ctx.values, grad.contiguous())
+        by_column = ctx.pattern.by_column(ctx.values)
+        return None, None, ctx.pattern.transposed_times(by_column, grad.contiguous())
 
 
 class _AtObserved(torch.autograd.Function):
@@ -192,17 +197,17 @@ class _AtObserved(torch.autograd.Function):
     def forward(ctx: Any, pattern: Pattern, left: Tensor, right: Tensor, bias: Tensor) -> Tensor:
         ctx.pattern = pattern
         ctx.save_for_backward(left, right)
-        return pattern.dots(left, right) + bias.index_select(0, pattern.indices)
+        return pattern.dots(left, right).add_(bias.index_select(0, pattern.indices))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
         pattern, (left, right) = ctx.pattern, ctx.saved_tensors
-        grad = grad.contiguous()
+        by_column = pattern.by_column(grad)
         return (
             None,
-            pattern.times(grad, right),
-            pattern.transposed_times(grad, left),
-            pattern.sum_columns(grad),
+            pattern.times(grad.contiguous(), right),
+            pattern.transposed_times(by_column, left),
+            pattern.sum_columns(by_column),
         )
 
 

@@ -152,7 +152,8 @@ def initialise(network: AutoRec, batch: Batch, generator: torch.Generator) -> No
     mean = batch.values.mean()
     counts = batch.targets.t_indptr.diff()
     # Five pseudo-ratings at the mean keep the start of rare columns sane.
-    network.decoder_bias.copy_(mean + batch.targets.sum_columns(batch.values - mean) / (counts + 5))
+    sums = batch.targets.sum_columns(batch.targets.by_column(batch.values - mean))
+    network.decoder_bias.copy_(mean + sums / (counts + 5))
 
 
 def train(
