@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
 from html import escape
-from typing import Any, Literal
+from typing import Any
 
-import narwhals.stable.v1 as nw
 import numpy as np
 import scipy.sparse
 
-from ._ids import Ids, as_id_array, factorize, plain
-from ._matrix import observed_csr, observed_from_dense, to_float64
+from ._ids import Ids, factorize
+from ._matrix import to_float64
+from ._table import (
+    Duplicates,
+    check_lengths,
+    check_names,
+    has_repetitions,
+    merge,
+    raise_duplicates,
+    read_codes,
+    read_column,
+    read_frame,
+    read_matrix,
+    read_timestamps,
+    read_values,
+    read_vocabulary,
+    shown_id,
+    warn_of_twins,
+)
 
 __all__ = ["Ratings"]
 
-Duplicates = Literal["error", "mean", "last"]
-
-# Without ids every code up to the largest is a user or item, so one stray id would fill the memory.
-_MOST_IMPLIED_IDS = 100_000_000
 # Rows that a notebook shows.
 _N_SHOWN = 5
 
@@ -115,12 +125,12 @@ class Ratings:
     ) -> None:
         columns = {"users": users, "items": items, "values": values, "timestamps": timestamps}
         arrays = {
-            name: _column(name, given) for name, given in columns.items() if given is not None
+            name: read_column(name, given) for name, given in columns.items() if given is not None
         }
-        _check_lengths(arrays)
+        check_lengths(arrays)
         timestamps = arrays.get("timestamps")
-        user_codes, known_users = _read_codes("user", arrays["users"], user_ids)
-        item_codes, known_items = _read_codes("item", arrays["items"], item_ids)
+        user_codes, known_users = read_codes("user", arrays["users"], user_ids)
+        item_codes, known_items = read_codes("item", arrays["items"], item_ids)
         self._fill(
             (user_codes, item_codes, to_float64(arrays["values"], "values"), timestamps),
             (known_users, known_items),
@@ -140,14 +150,14 @@ class Ratings:
                 "last rating of each user and item)."
             )
         users, items, values, timestamps = columns
-        values = _read_values(values)
+        values = read_values(values)
         if timestamps is not None:
-            timestamps = _read_timestamps(timestamps)
+            timestamps = read_timestamps(timestamps)
         pairs = users.astype(np.int64) * len(vocabularies[1]) + items
-        if _has_repetitions(pairs):
+        if has_repetitions(pairs):
             if duplicates == "error":
-                _raise_duplicates(pairs, *vocabularies)
-            kept, latest, values = _merge(pairs, values, timestamps, duplicates)
+                raise_duplicates(pairs, *vocabularies)
+            kept, latest, values = merge(pairs, values, timestamps, duplicates)
             users, items = users[kept], items[kept]
             timestamps = None if timestamps is None else timestamps[latest]
         self._set(users, items, values, timestamps, *vocabularies)
@@ -222,20 +232,20 @@ class Ratings:
         >>> Ratings.from_frame(frame, user="who", item="what", rating="stars").user_ids
         array(['ann', 'bob'], dtype=object)
         """
-        table = _eager_frame(frame)
+        table = read_frame(frame)
         names = {"user": user, "item": item, "rating": rating}
         if timestamp is not None:
             names["timestamp"] = timestamp
-        _check_columns(table, names)
+        check_names(table, names)
         if len(table) == 0:
             raise ValueError("The frame has no rows, so there are no ratings; give at least one.")
         user_codes, known_users = factorize(table.get_column(user), f"column {user!r}")
         item_codes, known_items = factorize(table.get_column(item), f"column {item!r}")
         for column, known in ((user, known_users), (item, known_items)):
-            _warn_of_twins(column, known.array.tolist())
+            warn_of_twins(column, known.array.tolist())
         values = to_float64(table.get_column(rating).to_numpy(), f"column {rating!r}")
         timestamps = (
-            None if timestamp is None else _column("timestamps", table.get_column(timestamp))
+            None if timestamp is None else read_column("timestamps", table.get_column(timestamp))
         )
         ratings = cls.__new__(cls)
         ratings._fill(
@@ -270,14 +280,18 @@ class Ratings:
         TypeError
             Ratings are not real numbers.
         """
-        observed, row_ids, column_ids = _read_matrix(R)
+        observed, row_ids, column_ids = read_matrix(R)
         if observed.nnz == 0:
             raise ValueError(
                 f"The matrix of shape {observed.shape} holds no ratings; give at least one (stored "
                 "in a sparse matrix, not NaN in a dense one)."
             )
-        users = _vocabulary("user", row_ids if user_ids is None else user_ids, observed.shape[0])
-        items = _vocabulary("item", column_ids if item_ids is None else item_ids, observed.shape[1])
+        users = read_vocabulary(
+            "user", row_ids if user_ids is None else user_ids, observed.shape[0]
+        )
+        items = read_vocabulary(
+            "item", column_ids if item_ids is None else item_ids, observed.shape[1]
+        )
         rows = np.repeat(
             np.arange(observed.shape[0], dtype=observed.indices.dtype), np.diff(observed.indptr)
         )
@@ -302,7 +316,7 @@ class Ratings:
         R = scipy.sparse.coo_array(cells, shape=(self.n_users, self.n_items)).tocsr()
         if R.nnz < len(self):
             pairs = self._codes_of_users.astype(np.int64) * self.n_items + self._codes_of_items
-            _raise_duplicates(pairs, self._users, self._items)
+            raise_duplicates(pairs, self._users, self._items)
         R.sort_indices()
         return R
 
@@ -324,13 +338,13 @@ class Ratings:
         TypeError
             Values are not real numbers.
         """
-        array = _column("values", values)
+        array = read_column("values", values)
         if len(array) != len(self):
             raise ValueError(f"{len(array)} values for {len(self)} ratings; give one per rating.")
         return self._replaced(
             self._codes_of_users,
             self._codes_of_items,
-            _read_values(to_float64(array, "values")),
+            read_values(to_float64(array, "values")),
             self._timestamps,
         )
 
@@ -435,8 +449,8 @@ class Ratings:
         """Summary and first rows, for notebooks."""
         head = self[:_N_SHOWN]
         columns = {
-            "user": [_shown(self._users, code) for code in head.users],
-            "item": [_shown(self._items, code) for code in head.items],
+            "user": [shown_id(self._users, code) for code in head.users],
+            "item": [shown_id(self._items, code) for code in head.items],
             "rating": [str(value) for value in head.values],
         }
         if head.timestamps is not None:
@@ -459,188 +473,6 @@ def _frozen(array: np.ndarray) -> np.ndarray:
     return view
 
 
-def _column(name: str, given: Any) -> np.ndarray:
-    given = _without_zone(given)
-    array = np.asarray(given.to_numpy() if hasattr(given, "to_numpy") else given)
-    if array.ndim != 1:
-        raise ValueError(
-            f"{name} has shape {array.shape}; give a one-dimensional array with an entry per "
-            "rating (a matrix is read by Ratings.from_matrix)."
-        )
-    return array
-
-
-def _without_zone(given: Any) -> Any:
-    """Times of a series with a time zone as UTC, which keeps their order; others as they are."""
-    series = nw.from_native(given, series_only=True, pass_through=True)
-    if isinstance(series, nw.Series) and getattr(series.dtype, "time_zone", None) is not None:
-        return series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-    return given
-
-
-def _check_lengths(columns: Mapping[str, np.ndarray]) -> None:
-    lengths = {name: len(array) for name, array in columns.items()}
-    if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-        raise ValueError(f"Lengths differ: {found}. Give one entry of each per rating.")
-    if not lengths["values"]:
-        raise ValueError("There are no ratings: the arrays are empty. Give at least one rating.")
-
-
-def _read_codes(side: str, codes: np.ndarray, ids: Any) -> tuple[np.ndarray, Ids]:
-    """Codes of one side, ``"user"`` or ``"item"``, and the vocabulary they point into."""
-    name = f"{side}s"
-    if codes.dtype.kind not in "iu":
-        raise TypeError(
-            f"{name} has dtype {codes.dtype}; give integer codes, positions in {side}_ids. If "
-            "these are ids, use Ratings.from_frame, which makes codes of ids of any type."
-        )
-    position, lowest = int(codes.argmin()), int(codes.min())
-    if lowest < 0:
-        raise ValueError(
-            f"{name}[{position}] is {lowest}; codes count from 0. If these are ids, use "
-            "Ratings.from_frame."
-        )
-    position, largest = int(codes.argmax()), int(codes.max())
-    if ids is None and largest >= _MOST_IMPLIED_IDS:
-        raise ValueError(
-            f"{name}[{position}] is {largest}; without {side}_ids, codes must be below "
-            f"{_MOST_IMPLIED_IDS:,}, as every code up to the largest is a {side}. If these are "
-            f"ids, use Ratings.from_frame; else give {side}_ids."
-        )
-    known = Ids.range(largest + 1) if ids is None else _vocabulary(side, ids)
-    if largest >= len(known):
-        raise ValueError(
-            f"{name}[{position}] is {largest}, beyond the {len(known)} {side}_ids; codes are "
-            f"positions in {side}_ids, here 0 to {len(known) - 1}."
-        )
-    smallest = np.int32 if len(known) <= np.iinfo(np.int32).max else np.int64
-    return codes.astype(smallest), known
-
-
-def _warn_of_twins(column: Any, ids: list[Any]) -> None:
-    """Warn of ids that a person would call one, as 1 and "1" in a column that was read badly."""
-    texts = {id for id in ids if isinstance(id, str)}
-    if len(texts) in (0, len(ids)):
-        return
-    twins = [id for id in ids if not isinstance(id, str) and str(id) in texts]
-    if twins:
-        warnings.warn(
-            f"Column {column!r} holds {len(twins)} ids both as text and not, such as {twins[0]!r} "
-            f"and {str(twins[0])!r}, which are different ids. If they are meant to be one, convert "
-            "the column first, for instance with astype(str).",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-def _vocabulary(side: str, ids: Any, length: int | None = None) -> Ids:
-    if isinstance(ids, Ids):
-        return ids
-    array = as_id_array(ids)
-    if length is not None and len(array) != length:
-        raise ValueError(
-            f"{side}_ids has {len(array)} ids for {length} {side}s in the matrix; give one each."
-        )
-    try:
-        return Ids(array)
-    except ValueError as error:
-        raise ValueError(f"{side}_ids: {error}") from None
-
-
-def _read_values(values: np.ndarray) -> np.ndarray:
-    """Finite ratings in an array of our own."""
-    bad = np.flatnonzero(~np.isfinite(values))
-    if len(bad):
-        what = "NaN" if np.isnan(values[bad[0]]) else "infinite"
-        raise ValueError(
-            f"The rating at position {bad[0]} is {what}; {len(bad)} of {len(values)} ratings are "
-            "NaN or infinite. Ratings are finite numbers: leave out the rows without one."
-        )
-    return np.array(values)
-
-
-def _read_timestamps(timestamps: np.ndarray) -> np.ndarray:
-    """Numbers or datetimes without gaps in an array of our own."""
-    if timestamps.dtype.kind == "O":
-        timestamps = _from_datetimes(timestamps)
-    if timestamps.dtype.kind not in "iufM":
-        raise TypeError(
-            f"timestamps has dtype {timestamps.dtype}; give numbers or datetimes, for instance by "
-            "pandas.to_datetime."
-        )
-    missing = np.flatnonzero(
-        np.isnat(timestamps) if timestamps.dtype.kind == "M" else np.isnan(timestamps)
-    )
-    if len(missing):
-        raise ValueError(
-            f"The timestamp at position {missing[0]} is missing, {len(missing)} of "
-            f"{len(timestamps)} are. Leave out those ratings or the timestamps."
-        )
-    return np.array(timestamps)
-
-
-def _from_datetimes(times: np.ndarray) -> np.ndarray:
-    """Objects as datetime64 where all are datetimes without a zone, else as they are."""
-    if all(isinstance(time, date) and getattr(time, "tzinfo", None) is None for time in times):
-        return np.array([_datetime64(time) for time in times])
-    return times
-
-
-def _datetime64(time: Any) -> np.datetime64:
-    # pandas knows the nanoseconds that numpy would drop.
-    return time.to_datetime64() if hasattr(time, "to_datetime64") else np.datetime64(time)
-
-
-def _has_repetitions(pairs: np.ndarray) -> bool:
-    ordered = np.sort(pairs)
-    return bool((ordered[1:] == ordered[:-1]).any())
-
-
-def _raise_duplicates(pairs: np.ndarray, users: Ids, items: Ids) -> None:
-    order = np.argsort(pairs, kind="stable")
-    repeated = order[1:][pairs[order[1:]] == pairs[order[:-1]]]
-    again = repeated.min()
-    first = int(np.flatnonzero(pairs == pairs[again])[0])
-    user, item = divmod(int(pairs[again]), len(items))
-    raise ValueError(
-        f"User {_shown(users, user)} has rated item {_shown(items, item)} more than once, at "
-        f"positions {first} and {again}; {len(repeated)} of {len(pairs)} ratings repeat an earlier "
-        'pair of user and item. Pass duplicates="mean" or duplicates="last" to keep one of each.'
-    )
-
-
-def _shown(ids: Ids, code: int) -> str:
-    return repr(plain(ids.array[code]))
-
-
-def _merge(
-    pairs: np.ndarray,
-    values: np.ndarray,
-    timestamps: np.ndarray | None,
-    duplicates: Duplicates,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Keep one rating of each pair: its position, that of its latest timestamp, its value.
-
-    A mean takes the position of the pair's first rating.
-    """
-    if timestamps is None:
-        order = np.argsort(pairs, kind="stable")
-    else:
-        order = np.lexsort((timestamps, pairs))
-    is_first = np.concatenate(([True], np.diff(pairs[order]) != 0))
-    starts = np.flatnonzero(is_first)
-    counts = np.diff(np.append(starts, len(pairs)))
-    latest = order[starts + counts - 1]
-    if duplicates == "last":
-        position, merged = latest, values[latest]
-    else:
-        position = np.minimum.reduceat(order, starts)
-        merged = np.add.reduceat(values[order], starts) / counts
-    in_table_order = np.argsort(position)
-    return position[in_table_order], latest[in_table_order], merged[in_table_order]
-
-
 def _read_indices(key: Any) -> np.ndarray:
     """Positions or a mask, one-dimensional."""
     indices = np.asarray(key)
@@ -656,49 +488,3 @@ def _read_indices(key: Any) -> np.ndarray:
             f"Ratings are indexed by a slice, by positions or by a boolean mask; got {key!r}."
         )
     return indices
-
-
-def _eager_frame(frame: Any) -> Any:
-    try:
-        return nw.from_native(frame, eager_only=True)
-    except nw.exceptions.DuplicateError as error:
-        raise ValueError(f"The frame has several columns of one name. {error}") from None
-    except TypeError:
-        raise TypeError(
-            f"An eager data frame of pandas, polars, pyarrow or another library narwhals supports "
-            f"is needed, got {type(frame).__name__}. Collect a lazy frame first; arrays of codes "
-            "go to Ratings(users, items, values)."
-        ) from None
-
-
-def _check_columns(table: Any, names: Mapping[str, Any]) -> None:
-    columns = list(table.columns)
-    for argument, name in names.items():
-        if name not in columns:
-            raise ValueError(
-                f"{argument}={name!r}: the frame has no such column. Its columns are "
-                f"{', '.join(map(repr, columns))}."
-            )
-
-
-def _read_matrix(R: Any) -> tuple[scipy.sparse.csr_array, Any, Any]:
-    """Observed cells, and what names the rows and the columns."""
-    if scipy.sparse.issparse(R):
-        observed = observed_csr(R)
-        return observed, Ids.range(observed.shape[0]), Ids.range(observed.shape[1])
-    if not nw.dependencies.is_into_dataframe(R):
-        observed = observed_from_dense(R)
-        return observed, Ids.range(observed.shape[0]), Ids.range(observed.shape[1])
-    columns = R.column_names if hasattr(R, "column_names") else R.columns
-    index = getattr(R, "index", None)
-    rows = Ids.range(R.shape[0]) if index is None else index
-    return _read_wide_frame(R), rows, list(columns)
-
-
-def _read_wide_frame(frame: Any) -> scipy.sparse.csr_array:
-    if hasattr(frame, "sparse") and all(dtype.fill_value == 0 for dtype in frame.dtypes):
-        # What such a frame does not store is unobserved, as in any sparse matrix.
-        return observed_csr(frame.sparse.to_coo())
-    if not hasattr(frame, "to_numpy"):
-        frame = _eager_frame(frame)
-    return observed_from_dense(frame.to_numpy())

@@ -1,0 +1,266 @@
+"""What a table of ratings is made of: columns, ids and matrices, read and checked."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Literal
+
+import narwhals.stable.v1 as nw
+import numpy as np
+import scipy.sparse
+
+from ._ids import Ids, as_id_array, plain
+from ._matrix import observed_csr, observed_from_dense
+
+__all__ = [
+    "Duplicates",
+    "check_lengths",
+    "check_names",
+    "has_repetitions",
+    "merge",
+    "raise_duplicates",
+    "read_codes",
+    "read_column",
+    "read_frame",
+    "read_matrix",
+    "read_timestamps",
+    "read_values",
+    "read_vocabulary",
+    "shown_id",
+    "warn_of_twins",
+]
+
+Duplicates = Literal["error", "mean", "last"]
+
+# Without ids every code up to the largest is a user or item, so one stray id would fill the memory.
+_MOST_IMPLIED_IDS = 100_000_000
+
+
+def read_column(name: str, given: Any) -> np.ndarray:
+    given = _without_zone(given)
+    array = np.asarray(given.to_numpy() if hasattr(given, "to_numpy") else given)
+    if array.ndim != 1:
+        raise ValueError(
+            f"{name} has shape {array.shape}; give a one-dimensional array with an entry per "
+            "rating (a matrix is read by Ratings.from_matrix)."
+        )
+    return array
+
+
+def _without_zone(given: Any) -> Any:
+    """Times of a series with a time zone as UTC, which keeps their order; others as they are."""
+    series = nw.from_native(given, series_only=True, pass_through=True)
+    if isinstance(series, nw.Series) and getattr(series.dtype, "time_zone", None) is not None:
+        return series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return given
+
+
+def check_lengths(columns: Mapping[str, np.ndarray]) -> None:
+    lengths = {name: len(array) for name, array in columns.items()}
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise ValueError(f"Lengths differ: {found}. Give one entry of each per rating.")
+    if not lengths["values"]:
+        raise ValueError("There are no ratings: the arrays are empty. Give at least one rating.")
+
+
+def read_codes(side: str, codes: np.ndarray, ids: Any) -> tuple[np.ndarray, Ids]:
+    """Codes of one side, ``"user"`` or ``"item"``, and the vocabulary they point into."""
+    name = f"{side}s"
+    if codes.dtype.kind not in "iu":
+        raise TypeError(
+            f"{name} has dtype {codes.dtype}; give integer codes, positions in {side}_ids. If "
+            "these are ids, use Ratings.from_frame, which makes codes of ids of any type."
+        )
+    position, lowest = int(codes.argmin()), int(codes.min())
+    if lowest < 0:
+        raise ValueError(
+            f"{name}[{position}] is {lowest}; codes count from 0. If these are ids, use "
+            "Ratings.from_frame."
+        )
+    position, largest = int(codes.argmax()), int(codes.max())
+    if ids is None and largest >= _MOST_IMPLIED_IDS:
+        raise ValueError(
+            f"{name}[{position}] is {largest}; without {side}_ids, codes must be below "
+            f"{_MOST_IMPLIED_IDS:,}, as every code up to the largest is a {side}. If these are "
+            f"ids, use Ratings.from_frame; else give {side}_ids."
+        )
+    known = Ids.range(largest + 1) if ids is None else read_vocabulary(side, ids)
+    if largest >= len(known):
+        raise ValueError(
+            f"{name}[{position}] is {largest}, beyond the {len(known)} {side}_ids; codes are "
+            f"positions in {side}_ids, here 0 to {len(known) - 1}."
+        )
+    smallest = np.int32 if len(known) <= np.iinfo(np.int32).max else np.int64
+    return codes.astype(smallest), known
+
+
+def warn_of_twins(column: Any, ids: list[Any]) -> None:
+    """Warn of ids that a person would call one, as 1 and "1" in a column that was read badly."""
+    texts = {id for id in ids if isinstance(id, str)}
+    if len(texts) in (0, len(ids)):
+        return
+    twins = [id for id in ids if not isinstance(id, str) and str(id) in texts]
+    if twins:
+        warnings.warn(
+            f"Column {column!r} holds {len(twins)} ids both as text and not, such as {twins[0]!r} "
+            f"and {str(twins[0])!r}, which are different ids. If they are meant to be one, convert "
+            "the column first, for instance with astype(str).",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def read_vocabulary(side: str, ids: Any, length: int | None = None) -> Ids:
+    if isinstance(ids, Ids):
+        return ids
+    array = as_id_array(ids)
+    if length is not None and len(array) != length:
+        raise ValueError(
+            f"{side}_ids has {len(array)} ids for {length} {side}s in the matrix; give one each."
+        )
+    try:
+        return Ids(array)
+    except ValueError as error:
+        raise ValueError(f"{side}_ids: {error}") from None
+
+
+def read_values(values: np.ndarray) -> np.ndarray:
+    """Finite ratings in an array of our own."""
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        what = "NaN" if np.isnan(values[bad[0]]) else "infinite"
+        raise ValueError(
+            f"The rating at position {bad[0]} is {what}; {len(bad)} of {len(values)} ratings are "
+            "NaN or infinite. Ratings are finite numbers: leave out the rows without one."
+        )
+    return np.array(values)
+
+
+def read_timestamps(timestamps: np.ndarray) -> np.ndarray:
+    """Numbers or datetimes without gaps in an array of our own."""
+    if timestamps.dtype.kind == "O":
+        timestamps = _from_datetimes(timestamps)
+    if timestamps.dtype.kind not in "iufM":
+        raise TypeError(
+            f"timestamps has dtype {timestamps.dtype}; give numbers or datetimes, for instance by "
+            "pandas.to_datetime."
+        )
+    missing = np.flatnonzero(
+        np.isnat(timestamps) if timestamps.dtype.kind == "M" else np.isnan(timestamps)
+    )
+    if len(missing):
+        raise ValueError(
+            f"The timestamp at position {missing[0]} is missing, {len(missing)} of "
+            f"{len(timestamps)} are. Leave out those ratings or the timestamps."
+        )
+    return np.array(timestamps)
+
+
+def _from_datetimes(times: np.ndarray) -> np.ndarray:
+    """Objects as datetime64 where all are datetimes without a zone, else as they are."""
+    if all(isinstance(time, date) and getattr(time, "tzinfo", None) is None for time in times):
+        return np.array([_datetime64(time) for time in times])
+    return times
+
+
+def _datetime64(time: Any) -> np.datetime64:
+    # pandas knows the nanoseconds that numpy would drop.
+    return time.to_datetime64() if hasattr(time, "to_datetime64") else np.datetime64(time)
+
+
+def has_repetitions(pairs: np.ndarray) -> bool:
+    ordered = np.sort(pairs)
+    return bool((ordered[1:] == ordered[:-1]).any())
+
+
+def raise_duplicates(pairs: np.ndarray, users: Ids, items: Ids) -> None:
+    order = np.argsort(pairs, kind="stable")
+    repeated = order[1:][pairs[order[1:]] == pairs[order[:-1]]]
+    again = repeated.min()
+    first = int(np.flatnonzero(pairs == pairs[again])[0])
+    user, item = divmod(int(pairs[again]), len(items))
+    raise ValueError(
+        f"User {shown_id(users, user)} has rated item {shown_id(items, item)} more than once, at "
+        f"positions {first} and {again}; {len(repeated)} of {len(pairs)} ratings repeat an earlier "
+        'pair of user and item. Pass duplicates="mean" or duplicates="last" to keep one of each.'
+    )
+
+
+def shown_id(ids: Ids, code: int) -> str:
+    return repr(plain(ids.array[code]))
+
+
+def merge(
+    pairs: np.ndarray,
+    values: np.ndarray,
+    timestamps: np.ndarray | None,
+    duplicates: Duplicates,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Keep one rating of each pair: its position, that of its latest timestamp, its value.
+
+    A mean takes the position of the pair's first rating.
+    """
+    if timestamps is None:
+        order = np.argsort(pairs, kind="stable")
+    else:
+        order = np.lexsort((timestamps, pairs))
+    is_first = np.concatenate(([True], np.diff(pairs[order]) != 0))
+    starts = np.flatnonzero(is_first)
+    counts = np.diff(np.append(starts, len(pairs)))
+    latest = order[starts + counts - 1]
+    if duplicates == "last":
+        position, merged = latest, values[latest]
+    else:
+        position = np.minimum.reduceat(order, starts)
+        merged = np.add.reduceat(values[order], starts) / counts
+    in_table_order = np.argsort(position)
+    return position[in_table_order], latest[in_table_order], merged[in_table_order]
+
+
+def read_frame(frame: Any) -> Any:
+    try:
+        return nw.from_native(frame, eager_only=True)
+    except nw.exceptions.DuplicateError as error:
+        raise ValueError(f"The frame has several columns of one name. {error}") from None
+    except TypeError:
+        raise TypeError(
+            f"An eager data frame of pandas, polars, pyarrow or another library narwhals supports "
+            f"is needed, got {type(frame).__name__}. Collect a lazy frame first; arrays of codes "
+            "go to Ratings(users, items, values)."
+        ) from None
+
+
+def check_names(table: Any, names: Mapping[str, Any]) -> None:
+    columns = list(table.columns)
+    for argument, name in names.items():
+        if name not in columns:
+            raise ValueError(
+                f"{argument}={name!r}: the frame has no such column. Its columns are "
+                f"{', '.join(map(repr, columns))}."
+            )
+
+
+def read_matrix(R: Any) -> tuple[scipy.sparse.csr_array, Any, Any]:
+    """Observed cells, and what names the rows and the columns."""
+    if scipy.sparse.issparse(R):
+        observed = observed_csr(R)
+        return observed, Ids.range(observed.shape[0]), Ids.range(observed.shape[1])
+    if not nw.dependencies.is_into_dataframe(R):
+        observed = observed_from_dense(R)
+        return observed, Ids.range(observed.shape[0]), Ids.range(observed.shape[1])
+    columns = R.column_names if hasattr(R, "column_names") else R.columns
+    index = getattr(R, "index", None)
+    rows = Ids.range(R.shape[0]) if index is None else index
+    return _read_wide_frame(R), rows, list(columns)
+
+
+def _read_wide_frame(frame: Any) -> scipy.sparse.csr_array:
+    if hasattr(frame, "sparse") and all(dtype.fill_value == 0 for dtype in frame.dtypes):
+        # What such a frame does not store is unobserved, as in any sparse matrix.
+        return observed_csr(frame.sparse.to_coo())
+    if not hasattr(frame, "to_numpy"):
+        frame = read_frame(frame)
+    return observed_from_dense(frame.to_numpy())

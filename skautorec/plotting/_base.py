@@ -1,0 +1,91 @@
+"""What all displays share: axes, held-out predictions, and checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_is_fitted
+
+from .._estimator import AutoRecRegressor
+from .._ratings import Ratings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["Display", "check_columns", "check_estimator", "merge_kwargs", "predict_heldout"]
+
+
+class Display:
+    """Axes to draw on, found or made."""
+
+    ax_: Axes
+    figure_: Figure
+
+    def _open(self, ax: Axes | None) -> Axes:
+        if ax is None:
+            ax = _pyplot(type(self).__name__).subplots(layout="constrained")[1]
+        self.ax_ = ax
+        self.figure_ = ax.figure  # type: ignore[assignment]
+        return ax
+
+
+def check_estimator(estimator: Any) -> None:
+    if not isinstance(estimator, AutoRecRegressor):
+        raise TypeError(
+            f"An AutoRecRegressor is needed, got {type(estimator).__name__}. Of a search give "
+            "best_estimator_, of a pipeline its last step."
+        )
+    check_is_fitted(estimator)
+
+
+def predict_heldout(
+    estimator: AutoRecRegressor, X: Any, y: Any, return_std: bool = False
+) -> tuple[np.ndarray, Any, np.ndarray]:
+    """Held-out ratings, what is predicted for them, and how many of each one's user are known."""
+    if isinstance(X, Ratings):
+        # Unknown users have code -1, which finds the 0 at the end.
+        counts = np.append(np.diff(estimator._seen.indptr), 0)
+        n_known = counts[estimator._users.translate(X._users)[X.users]]
+        return X.values if y is None else y, estimator.predict(X, return_std=return_std), n_known
+    if y is None:
+        raise ValueError(
+            "With a matrix give y too, the held-out ratings of its users; those in X are what they "
+            "are predicted from."
+        )
+    context = estimator._read_context(X)
+    cells = estimator._read_heldout(context, y)
+    n_known = np.repeat(np.diff(context.indptr), np.diff(cells.indptr))
+    return cells.data, estimator._predict_cells(context, cells, return_std), n_known
+
+
+def merge_kwargs(usual: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """What is usual for a line, save what the user gave, by any of Matplotlib's names."""
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
+
+    return usual | normalize_kwargs(given, Line2D)
+
+
+def check_columns(*columns: Any) -> list[np.ndarray]:
+    arrays = [column_or_1d(column, dtype=np.float64) for column in columns]
+    check_consistent_length(*arrays)
+    n_wrong = sum(int((~np.isfinite(array)).sum()) for array in arrays)
+    if not len(arrays[0]) or n_wrong:
+        raise ValueError(
+            f"There are {len(arrays[0])} ratings to draw, with {n_wrong} numbers that are NaN or "
+            "infinite; give at least one rating, and leave out those without a number."
+        )
+    return arrays
+
+
+def _pyplot(who: str) -> Any:
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            f'{who} needs matplotlib to draw: pip install "skautorec[plot]".'
+        ) from error
+    return plt

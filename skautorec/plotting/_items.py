@@ -1,0 +1,244 @@
+"""A map of the items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils.extmath import svd_flip
+
+from .._estimator import AutoRecRegressor
+from .._ids import Ids
+from ._base import Display, check_estimator
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection
+    from matplotlib.text import Annotation
+
+__all__ = ["ItemMapDisplay"]
+
+# Where a label may go, by preference: offset from its point in points, and alignment.
+_PLACES = [
+    ((6, 0), "left", "center"),
+    ((-6, 0), "right", "center"),
+    ((0, 6), "center", "bottom"),
+    ((0, -6), "center", "top"),
+    ((6, 9), "left", "center"),
+    ((6, -9), "left", "center"),
+    ((-6, 9), "right", "center"),
+    ((-6, -9), "right", "center"),
+]
+
+
+class ItemMapDisplay(Display):
+    """Items in the plane, near each other where users are predicted to treat them alike.
+
+    It is recommended to use `from_estimator`; positions of another projection can be given here.
+
+    Parameters
+    ----------
+    positions : array-like of shape (n_items, 2)
+        Coordinates of the items.
+    item_ids : array-like of shape (n_items,)
+        Their ids.
+    explained_variance_ratio : array-like of shape (2,), default=None
+        Share of the variance that each axis shows.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    points_ : matplotlib PathCollection
+        All items, in the order of ``item_ids``.
+    labelled_points_ : matplotlib PathCollection
+        The labelled ones.
+    texts_ : list of matplotlib Annotation
+        Their labels.
+
+    Notes
+    -----
+    `from_estimator` shows the plane in which predictions differ most. The distance of two items is
+    the standard deviation, over the training users, of the difference between their two predicted
+    ratings, before clipping; what all users agree on, such as that one is better, is left out. The
+    axes are principal components of that, in rating units. The distance does not depend on how
+    training shared out scale between user and item factors, which that of ``item_factors_`` does.
+
+    Examples
+    --------
+    >>> from skautorec import AutoRecRegressor
+    >>> from skautorec.datasets import make_ratings
+    >>> from skautorec.plotting import ItemMapDisplay
+    >>> ratings = make_ratings(60, 40, 800, random_state=0)
+    >>> model = AutoRecRegressor(8, max_iter=20, random_state=0).fit(ratings)
+    >>> display = ItemMapDisplay.from_estimator(model, labels={3: "Alien", 17: "Brazil"})
+    >>> display.positions.shape, [text.get_text() for text in display.texts_]
+    ((40, 2), ['Alien', 'Brazil'])
+    """
+
+    points_: PathCollection
+    labelled_points_: PathCollection
+    texts_: list[Annotation]
+
+    def __init__(
+        self, positions: Any, item_ids: Any, *, explained_variance_ratio: Any = None
+    ) -> None:
+        self.positions = positions
+        self.item_ids = item_ids
+        self.explained_variance_ratio = explained_variance_ratio
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: AutoRecRegressor,
+        *,
+        labels: Mapping[Any, str] | Iterable[Any] = (),
+        ax: Axes | None = None,
+        **scatter_kwargs: Any,
+    ) -> ItemMapDisplay:
+        """Draw the items of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : AutoRecRegressor
+            Fitted.
+        labels : mapping from item id to str, or sequence of item ids, default=()
+            Items to label; ids without a text are shown themselves.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+        **scatter_kwargs
+            Passed on to ``ax.scatter`` for all items.
+
+        Returns
+        -------
+        ItemMapDisplay
+
+        Raises
+        ------
+        KeyError
+            An id in ``labels`` is not in ``item_ids_``.
+        TypeError
+            ``estimator`` is no `AutoRecRegressor`.
+        sklearn.exceptions.NotFittedError
+            It is not fitted.
+        ImportError
+            Matplotlib is not installed.
+        """
+        check_estimator(estimator)
+        positions, shares = _project(estimator.user_factors_, estimator.item_factors_)
+        display = cls(positions, estimator.item_ids_, explained_variance_ratio=shares)
+        return display.plot(ax, labels=labels, **scatter_kwargs)
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        labels: Mapping[Any, str] | Iterable[Any] = (),
+        **scatter_kwargs: Any,
+    ) -> ItemMapDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+        labels : mapping from item id to str, or sequence of item ids, default=()
+            Items to label; ids without a text are shown themselves.
+        **scatter_kwargs
+            Passed on to ``ax.scatter`` for all items.
+
+        Returns
+        -------
+        ItemMapDisplay
+            Itself.
+
+        Raises
+        ------
+        KeyError
+            An id in ``labels`` is not in ``item_ids``.
+        ImportError
+            Matplotlib is not installed.
+        """
+        texts = dict(labels) if isinstance(labels, Mapping) else {id: str(id) for id in labels}
+        known = Ids(self.item_ids)
+        codes = {id: known.code(id) for id in texts}
+        unknown = [id for id, code in codes.items() if code < 0]
+        if unknown:
+            raise KeyError(
+                f"labels names {unknown[0]!r} ({type(unknown[0]).__name__}), which is none of the "
+                f"{len(known)} items; their ids are like {known.array[0]!r}."
+            )
+        ax = self._open(ax)
+        positions = np.asarray(self.positions)
+        usual: dict[str, Any] = {"s": 8, "c": "0.75", "linewidths": 0}
+        if not {"c", "color", "facecolor", "facecolors", "fc"}.isdisjoint(scatter_kwargs):
+            del usual["c"]
+        if not {"linewidth", "lw"}.isdisjoint(scatter_kwargs):
+            del usual["linewidths"]
+        self.points_ = ax.scatter(positions[:, 0], positions[:, 1], **(usual | scatter_kwargs))
+        labelled = positions[np.fromiter(codes.values(), np.intp, len(codes))]
+        self.labelled_points_ = ax.scatter(labelled[:, 0], labelled[:, 1], s=16, color="C0")
+        # One unit is as long on either axis: the distances are what the map shows.
+        ax.set_aspect("equal", adjustable="datalim")
+        ax.set(**dict(zip(("xlabel", "ylabel"), self._axis_labels(), strict=True)))
+        self.texts_ = _label_points(ax, labelled, list(texts.values()))
+        return self
+
+    def _axis_labels(self) -> list[str]:
+        names = ["First component", "Second component"]
+        if self.explained_variance_ratio is None:
+            return names
+        return [
+            f"{name}, rating units ({share:.0%} of the variance)"
+            for name, share in zip(names, self.explained_variance_ratio, strict=True)
+        ]
+
+
+def _project(user_factors: np.ndarray, item_factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two principal components of the predictions, and their shares of the variance."""
+    users = user_factors - user_factors.mean(axis=0)
+    items = item_factors - item_factors.mean(axis=0)
+    # Predictions without biases are users @ items.T; with users = Q S, Q orthonormal, the distances
+    # between items are those between the rows of items @ S.T, which is small.
+    spread = np.linalg.qr(users, mode="r") / np.sqrt(len(users))
+    left, sizes, right = np.linalg.svd(items @ spread.T, full_matrices=False)
+    left, _ = svd_flip(left, right)
+    positions = np.zeros((len(items), 2))
+    positions[:, : len(sizes)] = (left * sizes)[:, :2]
+    shares = np.zeros(2)
+    shares[: len(sizes)] = np.square(sizes[:2]) / max(np.square(sizes).sum(), 1e-300)
+    return positions, shares
+
+
+def _label_points(ax: Axes, points: np.ndarray, texts: list[str]) -> list[Annotation]:
+    """Label points, each in the first place where its label covers nothing, or the least."""
+    # Lays the axes out, so that positions on paper are known.
+    ax.figure.canvas.figure.draw_without_rendering()
+    on_paper = ax.transData.transform(points)
+    boxes: list[Any] = []
+    labels = []
+    for code, text in enumerate(texts):
+        others = np.delete(on_paper, code, axis=0)
+        tried = [_label(ax, text, points[code], place) for place in _PLACES]
+        extents = [label.get_window_extent() for label in tried]
+        clashes = [box.count_overlaps(boxes) + box.count_contains(others) for box in extents]
+        best = int(np.argmin(clashes))
+        for label in tried[:best] + tried[best + 1 :]:
+            label.remove()
+        labels.append(tried[best])
+        boxes.append(extents[best])
+    return labels
+
+
+def _label(ax: Axes, text: str, point: np.ndarray, place: Any) -> Annotation:
+    offset, horizontal, vertical = place
+    return ax.annotate(
+        text,
+        tuple(point),
+        xytext=offset,
+        textcoords="offset points",
+        ha=horizontal,
+        va=vertical,
+        fontsize="small",
+    )

@@ -1,0 +1,144 @@
+"""How training went, by epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._estimator import AutoRecRegressor
+from ._base import Display, check_estimator, merge_kwargs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+__all__ = ["TrainingCurveDisplay"]
+
+
+class TrainingCurveDisplay(Display):
+    """Objective, and R^2 on the validation ratings, by epoch.
+
+    It is recommended to use `from_estimator`.
+
+    Parameters
+    ----------
+    loss_curve : array-like of shape (n_epochs,)
+        Objective before the step of each epoch.
+    validation_scores : array-like of shape (n_epochs,), default=None
+        R^2 on the validation ratings after each epoch; None where it was not watched.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes of the objective.
+    figure_ : matplotlib Figure
+    line_ : matplotlib Line2D
+        The objective; the i-th is that after ``i`` epochs.
+    validation_ax_ : matplotlib Axes or None
+        Axes of R^2, which has another unit, on the right of ``ax_``.
+    validation_line_ : matplotlib Line2D or None
+        R^2; its first value is that after one epoch.
+
+    Examples
+    --------
+    >>> from skautorec import AutoRecRegressor
+    >>> from skautorec.datasets import make_ratings
+    >>> from skautorec.plotting import TrainingCurveDisplay
+    >>> ratings = make_ratings(60, 40, 800, random_state=0)
+    >>> model = AutoRecRegressor(8, early_stopping=True, max_iter=20, random_state=0).fit(ratings)
+    >>> display = TrainingCurveDisplay.from_estimator(model)
+    >>> len(display.line_.get_xdata()) == len(model.loss_curve_)
+    True
+    """
+
+    line_: Line2D
+    validation_ax_: Axes | None
+    validation_line_: Line2D | None
+
+    def __init__(self, loss_curve: Any, validation_scores: Any = None) -> None:
+        self.loss_curve = loss_curve
+        self.validation_scores = validation_scores
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: AutoRecRegressor, *, ax: Axes | None = None, **line_kwargs: Any
+    ) -> TrainingCurveDisplay:
+        """Draw the training of a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : AutoRecRegressor
+            Fitted; with ``early_stopping=True`` R^2 on its validation ratings is drawn too.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+        **line_kwargs
+            Passed on to ``ax.plot`` for the objective.
+
+        Returns
+        -------
+        TrainingCurveDisplay
+
+        Raises
+        ------
+        TypeError
+            ``estimator`` is no `AutoRecRegressor`.
+        sklearn.exceptions.NotFittedError
+            It is not fitted.
+        ImportError
+            Matplotlib is not installed.
+        """
+        check_estimator(estimator)
+        display = cls(estimator.loss_curve_, estimator.validation_scores_)
+        return display.plot(ax, **line_kwargs)
+
+    def plot(self, ax: Axes | None = None, **line_kwargs: Any) -> TrainingCurveDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+        **line_kwargs
+            Passed on to ``ax.plot`` for the objective.
+
+        Returns
+        -------
+        TrainingCurveDisplay
+            Itself.
+
+        Raises
+        ------
+        ImportError
+            Matplotlib is not installed.
+        """
+        ax = self._open(ax)
+        epochs = np.arange(len(self.loss_curve))
+        (self.line_,) = ax.plot(
+            epochs, self.loss_curve, **merge_kwargs({"color": "C0"}, line_kwargs)
+        )
+        ax.set(xlabel="Epochs of training", ylabel="Objective (equation 2)")
+        self.validation_ax_ = self.validation_line_ = None
+        if self.validation_scores is not None:
+            self._plot_validation(ax, np.asarray(self.validation_scores))
+        return self
+
+    def _plot_validation(self, ax: Axes, scores: np.ndarray) -> None:
+        right = ax.twinx()
+        epochs = np.arange(1, len(scores) + 1)
+        (line,) = right.plot(epochs, scores, color="C1", linestyle="--")
+        best = int(np.argmax(scores))
+        right.plot(epochs[best], scores[best], "o", color="C1")
+        right.annotate(
+            f"best {scores[best]:.3f}, epoch {epochs[best]}",
+            (epochs[best], scores[best]),
+            xytext=(0, -8),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            color="C1",
+        )
+        right.set_ylabel("R$^2$ on validation ratings (dashed)", color="C1")
+        right.spines["right"].set_visible(True)
+        ax.yaxis.label.set_color(self.line_.get_color())
+        self.validation_ax_, self.validation_line_ = right, line
