@@ -57,12 +57,17 @@ class Encoding:
         """Estimate the encoding of training rows."""
         mean, biases = ratings.data.mean(), np.zeros(ratings.shape[0])
         rows = _row_of_cells(ratings)
+        # Deviations get no name, so that one array of them is in memory at a time.
         for _ in range(_SWEEPS):
-            deviations = ratings.data - mean - biases[rows]
-            reference, _ = _damped_means(deviations, ratings.indices, ratings.shape[1])
-            reference += mean
-            deviations = ratings.data - reference[ratings.indices]
-            biases, damping = _damped_means(deviations, rows, len(biases))
+            reference = (
+                mean
+                + _damped_means(
+                    ratings.data - mean - biases[rows], ratings.indices, ratings.shape[1]
+                )[0]
+            )
+            biases, damping = _damped_means(
+                ratings.data - reference[ratings.indices], rows, len(biases)
+            )
         lengths = np.diff(ratings.indptr)
         return cls(style, reference, damping, float(lengths[lengths > 0].mean()))
 
