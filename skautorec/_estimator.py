@@ -32,6 +32,7 @@ from ._inputs import (
     refuse_overlap,
     without_values,
 )
+from ._links import DOCUMENTATION, see
 from ._progress import CallbackSupportMixin, FitProgress, with_callbacks
 from ._ratings import Ratings
 from ._recommend import RecommenderMixin, shown
@@ -198,9 +199,7 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
 
     # Where the link in a notebook's picture of the estimator leads.
     _doc_link_module = "skautorec"
-    _doc_link_template = (
-        "https://skautorec.github.io/skautorec/generated/{estimator_module}.{estimator_name}.html"
-    )
+    _doc_link_template = DOCUMENTATION + "generated/{estimator_module}.{estimator_name}.html"
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_units": [Interval(Integral, 1, None, closed="left"), "array-like"],
@@ -538,7 +537,7 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
                 "they get the prediction for an average user. KFold on a table sorted by user "
                 "does this: use KFold(n_splits=5, shuffle=True). So does a split by time, for "
                 "users who came later. For new users with some ratings, give these as a matrix: "
-                "predict(context) or score(context, heldout).",
+                "predict(context) or score(context, heldout). " + see("guide/evaluation.html"),
                 UserWarning,
                 stacklevel=4,
             )

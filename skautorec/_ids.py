@@ -17,12 +17,15 @@ from uuid import UUID
 
 import numpy as np
 
+from ._links import see
+
 __all__ = ["Ids", "as_id_array", "factorize", "plain"]
 
 _NATIVE_KINDS = "biufcmMU"
 _NOT_SAVED = (
     "ids can be saved without pickle when they are int, float, str, bytes, bool, datetime64, UUID "
-    "or tuples of these; use pickle or joblib instead"
+    "or tuples of these; use pickle or joblib instead. "
+    + see("guide/running.html#files-and-whom-to-trust")
 )
 # Types whose values have one natural order, in which a vocabulary is then kept.
 _SORTABLE = (str, bytes, int, float, tuple, UUID, datetime.date)

@@ -17,6 +17,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from ._ids import Ids, as_id_array
+from ._links import see
 from ._matrix import observed_csr, observed_from_dense
 from ._ratings import Ratings
 from ._scale import Scale
@@ -153,7 +154,8 @@ def hide_ratings(
     if not is_hidden.any():
         raise ValueError(
             "score(X) hides ratings of each row and predicts them from the others, and no row of X "
-            "has two ratings. Give rows with more ratings, or score(context, heldout)."
+            "has two ratings. Give rows with more ratings, or score(context, heldout). "
+            + see("guide/evaluation.html")
         )
     return _select(ratings, ~is_hidden), _select(ratings, is_hidden)
 
@@ -247,7 +249,8 @@ def _observed(checked: Any) -> scipy.sparse.csr_array:
     if not np.isnan(checked).any() and np.count_nonzero(checked) < checked.size / 2:
         warnings.warn(
             "More than half of this dense matrix is exactly 0 and none of it is NaN: every 0 is "
-            "read as a rating. If 0 means unobserved, give a scipy sparse matrix or NaN there.",
+            "read as a rating. If 0 means unobserved, give a scipy sparse matrix or NaN there. "
+            + see("data.html#a-matrix"),
             UserWarning,
             stacklevel=4,
         )
@@ -282,7 +285,7 @@ def _refuse_long_table(X: Any) -> None:
         raise ValueError(
             f"This frame looks like a table with a row per rating (columns {found}), and a "
             "matrix has a row per user. Use Ratings.from_frame(frame, user=..., item=..., "
-            "rating=...) and give that."
+            f"rating=...) and give that. {see('data.html')}"
         )
 
 
@@ -299,7 +302,8 @@ def _warn_of_long_table(checked: Any) -> None:
         warnings.warn(
             f"This array of shape {checked.shape} looks like a table with a row per rating (user, "
             "item, rating), and is read as a matrix with a row per user and a column per item. For "
-            "a table use Ratings.from_frame, or Ratings(users, items, values) with codes.",
+            "a table use Ratings.from_frame, or Ratings(users, items, values) with codes. "
+            + see("data.html"),
             UserWarning,
             stacklevel=6,
         )

@@ -18,3 +18,15 @@ def test_files_named_in_a_page_exist(page):
     missing = [name for name in LINK.findall(text) if not (page.parent / name).exists()]
     missing += [name for name in NAMED.findall(text) if not (ROOT / name).exists()]
     assert not [name for name in missing if "_build" not in name]
+
+
+def test_links_in_messages_lead_to_pages_and_sections():
+    sources = [file.read_text(encoding="utf-8") for file in ROOT.glob("skautorec/**/*.py")]
+    links = {link for text in sources for link in re.findall(r"\bsee\([\"']([^\"']+)", text)}
+    assert len(links) >= 4
+    for link in links:
+        page, _, section = link.partition("#")
+        text = (ROOT / "docs" / page).with_suffix(".rst").read_text(encoding="utf-8")
+        titles = re.findall(r"^(.+)\n[-=~]{3,}$", text, flags=re.MULTILINE)
+        anchors = [re.sub("[^a-z0-9]+", "-", title.lower()).strip("-") for title in titles]
+        assert not section or section in anchors, link
