@@ -3,10 +3,12 @@
 import warnings
 from functools import partial
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+import torch
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import make_regression
@@ -273,3 +275,12 @@ def test_feature_names_are_those_of_the_last_frame(ratings, small):
     model = clone(small).fit(frame)
     assert model.feature_names_in_.tolist() == frame.columns.tolist()
     assert not hasattr(model.fit(ratings), "feature_names_in_")
+
+
+def count_threads(model, X, y=None):
+    return torch.get_num_threads()
+
+
+def test_two_jobs_share_the_cores(ratings, small):
+    counts = cross_validate(small, ratings, cv=4, n_jobs=2, scoring=count_threads)
+    assert 2 * max(counts["test_score"]) <= max(2, joblib.cpu_count())
