@@ -324,22 +324,23 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         self.rating_range_ = self._scale.bounds
         progress.end()
 
-    def _read_ratings(self, ratings: Ratings, y: Any) -> Read:
+    def _read_ratings(self, X: Ratings, y: Any) -> Read:
         """Check a table and return how to read it: anew each time, as it holds the same cells."""
+        ratings = read_ratings(X, y)
         self._users, self._items = ratings._users, ratings._items
         self._target_items = self._items
         self.n_features_in_ = len(self._items)
         self.__dict__.pop("feature_names_in_", None)
-        scale = self._scale = self._target_scale = read_range(
-            read_ratings(ratings, y), self.rating_range
-        )
-        return lambda: (scale.to_stars(read_ratings(ratings, y)), None)
+        scale = read_range(ratings.values, len(self._items), self.rating_range)
+        self._scale = self._target_scale = scale
+        return lambda: (scale.to_stars(ratings.to_matrix()), None)
 
     def _read_matrices(self, X: Any, y: Any) -> Read:
         """Check matrices and return how to read them."""
         context, self._users, self._items = read_training_matrix(self, X)
         self._target_items = self._items
-        scale = self._scale = self._target_scale = read_range(context, self.rating_range)
+        scale = read_range(context.data, len(self._items), self.rating_range)
+        self._scale = self._target_scale = scale
         if not self._has_targets:
             return lambda: (scale.to_stars(context), None)
         targets, self._target_items, self._target_ndim = read_targets(y, context)

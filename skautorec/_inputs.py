@@ -94,18 +94,20 @@ def read_new_matrix(estimator: BaseEstimator, X: Any, items: Ids) -> scipy.spars
     return _aligned(X, items)
 
 
-def read_ratings(ratings: Ratings, y: Any) -> scipy.sparse.csr_array:
-    """Matrix of a table of ratings; ``y`` overrides its values."""
-    if y is not None:
-        values = column_or_1d(y, dtype=np.float64)
-        if len(values) != len(ratings):
-            raise ValueError(
-                f"y has {len(values)} values for {len(ratings)} ratings; give one per rating, or "
-                "leave y out to use ratings.values."
-            )
-        check_array(values, ensure_2d=False, input_name="y")
-        ratings = ratings.with_values(values)
-    return ratings.to_matrix()
+def read_ratings(ratings: Ratings, y: Any) -> Ratings:
+    """Read a table of ratings; ``y`` overrides its values."""
+    if not len(ratings):
+        raise ValueError("These Ratings hold no ratings; give at least one to fit on.")
+    if y is None:
+        return ratings
+    values = column_or_1d(y, dtype=np.float64)
+    if len(values) != len(ratings):
+        raise ValueError(
+            f"y has {len(values)} values for {len(ratings)} ratings; give one per rating, or leave "
+            "y out to use ratings.values."
+        )
+    check_array(values, ensure_2d=False, input_name="y")
+    return ratings.with_values(values)
 
 
 def read_targets(y: Any, X: scipy.sparse.csr_array) -> tuple[scipy.sparse.csr_array, Ids, int]:
@@ -183,18 +185,18 @@ def _select(ratings: scipy.sparse.csr_array, keep: np.ndarray) -> scipy.sparse.c
     return scipy.sparse.coo_array((cells.data[keep], coords), shape=ratings.shape).tocsr()
 
 
-def read_range(ratings: scipy.sparse.csr_array, given: Any) -> Scale:
+def read_range(values: np.ndarray, n_columns: int, given: Any) -> Scale:
     """One range for all columns: the given one, or lowest and highest training rating."""
-    low, high = ratings.data.min(), ratings.data.max()
+    low, high = values.min(), values.max()
     if given is None:
-        return Scale.shared(low, high, ratings.shape[1])
+        return Scale.shared(low, high, n_columns)
     lowest, highest = _check_range(given)
     if low < lowest or high > highest:
         raise ValueError(
             f"Ratings from {low:g} to {high:g} were given with rating_range=({lowest:g}, "
             f"{highest:g}). Widen rating_range, or leave it None to use the observed range."
         )
-    return Scale.shared(lowest, highest, ratings.shape[1])
+    return Scale.shared(lowest, highest, n_columns)
 
 
 def _aligned(X: Any, items: Ids) -> scipy.sparse.csr_array:

@@ -15,7 +15,8 @@ from skautorec._core.sparse import Pattern
 from skautorec._progress import FitProgress
 from skautorec.datasets import make_ratings
 
-R = make_ratings(30, 20, 250, random_state=0).to_matrix()
+TABLE = make_ratings(30, 20, 250, random_state=0)
+R = TABLE.to_matrix()
 DENSE = np.where(R.toarray() == 0, np.nan, R.toarray())
 LONG = pd.DataFrame({"user_id": [1, 1, 2], "movie_id": [7, 8, 7], "rating": [5.0, 3.0, 4.0]})
 EMPTY = scipy.sparse.csr_array((30, 20))
@@ -51,6 +52,7 @@ CASES = {
     "no rows": (lambda: model().fit(np.empty((0, 5))), ValueError, "0 sample"),
     "no columns": (lambda: model().fit(np.empty((5, 0))), ValueError, "0 feature"),
     "sparse without ratings": (lambda: model().fit(EMPTY), ValueError, "no ratings"),
+    "empty Ratings": (lambda: model().fit(TABLE[:0]), ValueError, "no ratings"),
     "dense all NaN": (lambda: model().fit(np.full((5, 4), np.nan)), ValueError, "no ratings"),
     "dense all NaN in predict": (
         lambda: FITTED.predict(np.full((5, 20), np.nan)),
