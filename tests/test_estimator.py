@@ -414,3 +414,11 @@ def test_cuda_trains_and_its_model_needs_no_cuda(kind, ratings):
     on_cpu = new(kind, device="cpu").fit(ratings)
     assert isinstance(model.user_factors_, np.ndarray)
     np.testing.assert_allclose(model.predict(ratings), on_cpu.predict(ratings), atol=0.05)
+
+
+def test_lbfgs_finds_a_step_where_the_first_one_is_too_long():
+    ratings = make_ratings(300, 200, 12_000, random_state=0)
+    chosen = {"solver": "lbfgs", "activation": "tanh", "lambd": 5, "max_iter": 30, "tol": 0}
+    losses = np.array(AutoRecRegressor(50, random_state=0, **chosen).fit(ratings).loss_curve_)
+    assert (np.diff(losses) < 0).all()
+    assert losses[-1] < losses[0] / 4

@@ -14,7 +14,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from .encoding import Encoding, pattern_of, row_blocks
+from .encoding import Encoding, minus_rows, pattern_of, row_blocks
 from .factors import Rows
 from .module import DenseAutoRec
 from .network import AutoRec
@@ -222,7 +222,7 @@ def _problem(
 
     def batch_of(cells: scipy.sparse.csr_array) -> Batch:
         pattern = rows.pattern if cells is inputs else pattern_of(cells, device)
-        values = cells.data - np.repeat(biases, np.diff(cells.indptr))
+        values = minus_rows(cells, biases)
         return Batch(rows, pattern, torch.tensor(values, dtype=torch.float32, device=device))
 
     batch = batch_of(targets)
@@ -255,7 +255,7 @@ def _with_prior(
     prior_weight, prior_bias = weight[rated].mean(axis=0), float(bias[rated].mean())
     expected = _centred(codes, counts, mean_code) @ prior_weight
     expected += encoding.biases(inputs) + prior_bias
-    left_over = targets.data - np.repeat(expected, np.diff(targets.indptr))
+    left_over = minus_rows(targets, expected)
     return Autoencoder(
         weights=[_numpy(parameter).astype(np.float32) for parameter in network.weights],
         biases=[_numpy(parameter).astype(np.float32) for parameter in network.biases],

@@ -18,7 +18,7 @@ from .network import SparseRows
 from .ridge import bias_penalty
 from .sparse import Pattern
 
-__all__ = ["POWER", "Encoding", "pattern_of", "row_blocks"]
+__all__ = ["POWER", "Encoding", "minus_rows", "pattern_of", "row_blocks"]
 
 # Power of a row's length by which it is divided; chosen on validation ratings.
 POWER = 0.5
@@ -105,6 +105,13 @@ class Encoding:
 def pattern_of(ratings: scipy.sparse.csr_array, device: torch.device | str = "cpu") -> Pattern:
     """Observed pattern of a sparse matrix."""
     return Pattern.from_csr(ratings.indptr, ratings.indices, ratings.shape, device)
+
+
+def minus_rows(ratings: scipy.sparse.csr_array, of_rows: np.ndarray) -> np.ndarray:
+    """Stored values minus a number of their row."""
+    # One array, not two.
+    left = np.repeat(of_rows, np.diff(ratings.indptr))
+    return np.subtract(ratings.data, left, out=left)
 
 
 def row_blocks(ratings: scipy.sparse.csr_array) -> Iterator[tuple[slice, scipy.sparse.csr_array]]:

@@ -35,6 +35,8 @@ __all__ = [
 
 # Learning rate used where none is given.
 SOLVERS = {"adam": 0.003, "rprop": 0.003, "lbfgs": 1.0}
+# Evaluations of the objective in an epoch of L-BFGS.
+_MOST_EVALUATIONS = 25
 
 
 @dataclass(frozen=True)
@@ -278,8 +280,14 @@ def _stepper(
     elif settings.solver == "rprop":
         optimizer = torch.optim.Rprop(parameters, lr=rate)
     else:
+        # One iteration a step; by default its line search would get no evaluation at all.
         optimizer = torch.optim.LBFGS(
-            parameters, lr=rate, max_iter=1, history_size=10, line_search_fn="strong_wolfe"
+            parameters,
+            lr=rate,
+            max_iter=1,
+            max_eval=_MOST_EVALUATIONS,
+            history_size=10,
+            line_search_fn="strong_wolfe",
         )
 
     def step(epoch: int, batch: Batch, share: float) -> float:
