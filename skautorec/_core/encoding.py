@@ -78,8 +78,12 @@ class Encoding:
 
     def biases(self, ratings: scipy.sparse.csr_array) -> np.ndarray:
         """Damped bias of each row: shape (n_rows,)."""
-        deviations = ratings.data - self.reference[ratings.indices]
-        return _damped_means(deviations, _row_of_cells(ratings), ratings.shape[0], self.damping)[0]
+        biases = np.empty(ratings.shape[0])
+        for rows, block in row_blocks(ratings):
+            deviations = block.data - self.reference[block.indices]
+            groups = _row_of_cells(block)
+            biases[rows] = _damped_means(deviations, groups, block.shape[0], self.damping)[0]
+        return biases
 
     def inputs(
         self,
