@@ -26,8 +26,10 @@ def prior_of(k, penalty, beta, zero=False, seed=1):
 
 @pytest.mark.parametrize("k", [4, 8, 25])
 @pytest.mark.parametrize("beta", [0.0, 3.0])
-def test_normal_equations_hold(k, beta):
+@pytest.mark.parametrize("size", [1.0, 1e-10])  # of the codes: products of the latter underflow
+def test_normal_equations_hold(k, beta, size):
     indptr, indices, values, codes = problem(k=k)
+    codes *= size
     prior = prior_of(k, 2.0, beta)
     weights, biases = solve_rows(indptr, indices, values, codes, prior)
     for row in range(len(indptr) - 1):
