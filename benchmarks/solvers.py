@@ -50,7 +50,7 @@ def main():
     for name in sets:
         train, validation = random_split(SETS[name](), 1)
         # The first fit of a process also loads parts of torch.
-        measure(train[:1000], validation[:1000], 1, {})
+        measure(train, validation, 1, {})
         for solver, parameters in SOLVERS.items():
             for n_epochs in budgets:
                 run = measure(train, validation, n_epochs, parameters)

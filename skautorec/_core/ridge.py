@@ -28,8 +28,8 @@ __all__ = ["Gram", "Prior", "bias_penalty", "relative_variances", "solve_rows"]
 _CHUNK = 2**20
 # Elements of the largest table of inner products: 512 MB in float64.
 _GRAM = 2**26
-# Elements this small, which codes that hardly differ leave beside the penalty on the diagonal, count
-# as zero in single precision: products of them are too small for it, which makes a factorisation
+# Elements this small, which codes that hardly differ leave beside the penalty on the diagonal, are
+# zero in single precision: products of them are too small for it, which makes a factorisation
 # twenty times as slow.
 _NEGLIGIBLE = 1e-18
 # Error, relative to the right-hand side, that one step of refinement mends.
