@@ -18,8 +18,8 @@ data = load()
 model = AutoRecRegressor(100, random_state=0).fit(data.ratings)
 
 # %%
-# The neighbours of well-known films, by ``similar_items``, in all dimensions rather than two. A film
-# with a few ratings may be anywhere, so the neighbours are looked for among the better known half.
+# The neighbours of well-known films, by ``similar_items``, in all dimensions rather than two. Films
+# with few ratings may be anywhere, so neighbours are looked for among the better known half.
 
 counts = np.bincount(data.ratings.items, minlength=data.ratings.n_items)
 popular = model.item_ids_[np.argsort(-counts, kind="stable")].tolist()

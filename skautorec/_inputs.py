@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import narwhals.stable.v1 as nw
@@ -18,7 +19,7 @@ from sklearn.utils.validation import validate_data
 
 from ._ids import Ids, as_id_array
 from ._links import see
-from ._matrix import observed_csr, observed_from_dense
+from ._matrix import observed_csr, observed_from_dense, to_float64
 from ._ratings import Ratings
 from ._scale import Scale
 
@@ -78,6 +79,11 @@ def read_training_matrix(
 
 def read_new_matrix(estimator: BaseEstimator, X: Any, items: Ids) -> scipy.sparse.csr_array:
     """Read rows given to a fitted estimator: frames by column name, arrays by position."""
+    if isinstance(X, Mapping) and not scipy.sparse.issparse(X):
+        raise TypeError(
+            "Rows are given as a sparse matrix, an array or a DataFrame, a row per user. A mapping "
+            "{item_id: rating} goes to recommend."
+        )
     _refuse_long_table(X)
     if not is_frame(X):
         if scipy.sparse.issparse(X):
@@ -100,7 +106,7 @@ def read_ratings(ratings: Ratings, y: Any) -> Ratings:
         raise ValueError("These Ratings hold no ratings; give at least one to fit on.")
     if y is None:
         return ratings
-    values = column_or_1d(y, dtype=np.float64)
+    values = to_float64(column_or_1d(y), "y")
     if len(values) != len(ratings):
         raise ValueError(
             f"y has {len(values)} values for {len(ratings)} ratings; give one per rating, or leave "

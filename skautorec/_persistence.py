@@ -41,6 +41,8 @@ def write(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
         "digest": np.array(_digest(text, arrays)),
     }
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {os.fspath(path.parent)!r} to save into.")
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -64,7 +66,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
             arrays = dict(archive)
         text, digest = str(arrays.pop("header")), str(arrays.pop("digest"))
         header = json.loads(text)
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise ValueError(
             f"{os.fspath(path)!r} is not a complete file of AutoRecRegressor.save. "
             "Copy or save it again."

@@ -233,13 +233,21 @@ class RecommenderMixin:
 
     def _refuse_series_of_ratings(self, user: Any) -> None:
         """Refuse ratings by item id, which would be read as a batch of user ids."""
-        index = getattr(user, "index", None)
-        if not nw.dependencies.is_pandas_index(index) or index.dtype.kind in "iu":
-            return
-        if len(index) and (self._items.codes(index) >= 0).all():
+        if not nw.dependencies.is_pandas_series(user) or hasattr(user.index, "step"):
+            return  # a default index, which holds no ids
+        is_item = self._items.codes(user.index) >= 0
+        low, high = self.rating_range_
+        is_number = user.dtype.kind in "iuf"
+        if user.index.dtype.kind in "iu":
+            # Positions in a longer series look like ids too, but its ids seldom like ratings.
+            is_suspect = is_item.all() and is_number and user.dropna().between(low, high).all()
+        else:
+            is_suspect = is_item.any()
+        if len(user) and is_suspect:
             raise ValueError(
                 "A Series whose index holds item ids was given, and a Series is read as user ids. "
-                "For a new user with these ratings give a mapping: recommend(dict(series))."
+                "For a new user with these ratings give recommend(dict(series.dropna())); if its "
+                "values are user ids, recommend(list(series))."
             )
 
     def _read_candidates(self, candidates: Any, exclude: Any) -> np.ndarray:
@@ -267,17 +275,22 @@ def _known(ids: Ids, wanted: Any, what: str, others: Ids) -> np.ndarray:
         first = as_id_array(wanted)[unknown[0]]
         raise KeyError(
             f"Unknown {what} id {shown(first)}: it is not in {what}_ids_, which holds {len(ids)} "
-            f"ids such as {shown(ids.array[0])}. {_advice(first, what, others)}"
+            f"ids such as {shown(ids.array[0])}. {_advice(first, what, ids, others)}"
         )
     return codes
 
 
-def _advice(unknown: Any, what: str, others: Ids) -> str:
+def _advice(unknown: Any, what: str, ids: Ids, others: Ids) -> str:
     if isinstance(unknown, bool | np.bool_):
         return f"For a boolean mask give {what}_ids_[mask]."
+    advice = []
+    if type(plain(unknown)) is not type(plain(ids.array[0])):
+        advice.append("Ids of different types are different.")
     if others.code(unknown) >= 0:
-        return f"It is the id of {'an item' if what == 'user' else 'a user'}."
-    return "Ids of different types are different."
+        advice.append(f"There is {'an item' if what == 'user' else 'a user'} with this id.")
+    if not advice and what == "user":
+        advice.append("For a new user give ratings, as in recommend({item_id: rating}).")
+    return " ".join(advice) or f"Look for it in {what}_ids_."
 
 
 def shown(identifier: Any) -> str:

@@ -367,3 +367,11 @@ def test_sparse_matrices_of_any_format(model, ratings):
         model, scipy.sparse.coo_array(known), scipy.sparse.csc_matrix(heldout)
     )
     assert_array_equal(found.coverage, expected.coverage)
+
+
+def test_other_bins_are_refused_on_the_same_axes(model, parts):
+    few = ErrorByActivityDisplay.from_estimator(model, parts[1], n_bins=2)
+    again = ErrorByActivityDisplay.from_estimator(model, parts[1], n_bins=2, ax=few.ax_)
+    assert again.ax_ is few.ax_
+    with pytest.raises(ValueError, match="These axes show the bins"):
+        ErrorByActivityDisplay.from_estimator(model, parts[1], n_bins=3, ax=few.ax_)

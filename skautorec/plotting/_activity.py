@@ -202,9 +202,20 @@ class ErrorByActivityDisplay(Display):
 
         Raises
         ------
+        ValueError
+            The axes show other bins.
         ImportError
             Matplotlib is not installed.
         """
+        ranges = [f"{low}" if low == high else f"{low}\u2013{high}" for low, high in self.bins]
+        if ax is not None and ax.containers:
+            drawn = [label.get_text() for label in ax.get_xticklabels()]
+            if drawn != ranges:
+                raise ValueError(
+                    f"These axes show the bins {', '.join(drawn)}, and this display has "
+                    f"{', '.join(ranges)}. Draw it on axes of its own, or predict the same ratings "
+                    "after the same training ratings."
+                )
         ax = self._open(ax)
         where = np.arange(len(self.rmse))
         usual = {"marker": "o", "capsize": 3, "label": self.name}
@@ -224,7 +235,6 @@ class ErrorByActivityDisplay(Display):
             va="bottom",
             color=color,
         )
-        ranges = [f"{low}" if low == high else f"{low}\u2013{high}" for low, high in self.bins]
         ax.set_xticks(where, ranges)
         ax.set(xlabel="Known ratings of the user", ylabel="RMSE \u00b1 standard error")
         if self.name is not None:
