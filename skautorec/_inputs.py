@@ -17,6 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
+from ._core.model import select
 from ._ids import Ids, as_id_array
 from ._links import see
 from ._matrix import observed_csr, observed_from_dense, to_float64
@@ -165,7 +166,7 @@ def hide_ratings(
             "has two ratings. Give rows with more ratings, or score(context, heldout). "
             + see("guide/evaluation.html")
         )
-    return _select(ratings, ~is_hidden), _select(ratings, is_hidden)
+    return select(ratings, ~is_hidden), select(ratings, is_hidden)
 
 
 def refuse_overlap(context: scipy.sparse.csr_array, heldout: scipy.sparse.csr_array) -> None:
@@ -183,12 +184,6 @@ def without_values(ratings: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     """Observed cells only: every stored value becomes True."""
     cells = np.ones(ratings.nnz, dtype=bool)
     return scipy.sparse.csr_array((cells, ratings.indices, ratings.indptr), shape=ratings.shape)
-
-
-def _select(ratings: scipy.sparse.csr_array, keep: np.ndarray) -> scipy.sparse.csr_array:
-    cells = ratings.tocoo()
-    coords = tuple(coordinate[keep] for coordinate in cells.coords)
-    return scipy.sparse.coo_array((cells.data[keep], coords), shape=ratings.shape).tocsr()
 
 
 def read_range(values: np.ndarray, n_columns: int, given: Any) -> Scale:

@@ -152,21 +152,8 @@ def make_ratings(
     >>> make_ratings(50, 40, 600, random_state=0)
     <Ratings: 600 ratings of 40 items by 50 users (30% observed), from 1.0 to 5.0>
     """
-    if not 1 <= n_ratings <= n_users * n_items // 2:
-        raise ValueError(
-            f"n_ratings is {n_ratings}, and {n_users} users and {n_items} items allow 1 to "
-            f"{n_users * n_items // 2}: at most half of all pairs."
-        )
-    if not -np.inf < rating_range[0] < rating_range[1] < np.inf:
-        raise ValueError(
-            f"rating_range is {rating_range!r}; give the lowest and the highest rating, as in "
-            "(1, 5)."
-        )
-    if rank < 1 or noise < 0 or (step is not None and step <= 0):
-        raise ValueError(
-            f"rank is {rank}, noise is {noise} and step is {step}; give at least one taste, noise "
-            "of 0 or more, and a positive step (None leaves ratings unrounded)."
-        )
+    _check_size(n_users, n_items, n_ratings)
+    _check_scale(rank, noise, rating_range, step)
     rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
     low, high = rating_range
     unit = (high - low) / 4
@@ -192,6 +179,29 @@ def make_ratings(
         item_ids=np.arange(n_items),
     )
     return (ratings, truth) if return_truth else ratings
+
+
+def _check_size(n_users: int, n_items: int, n_ratings: int) -> None:
+    if not 1 <= n_ratings <= n_users * n_items // 2:
+        raise ValueError(
+            f"n_ratings is {n_ratings}, and {n_users} users and {n_items} items allow 1 to "
+            f"{n_users * n_items // 2}: at most half of all pairs."
+        )
+
+
+def _check_scale(
+    rank: int, noise: float, rating_range: tuple[float, float], step: float | None
+) -> None:
+    if not -np.inf < rating_range[0] < rating_range[1] < np.inf:
+        raise ValueError(
+            f"rating_range is {rating_range!r}; give the lowest and the highest rating, as in "
+            "(1, 5)."
+        )
+    if rank < 1 or noise < 0 or (step is not None and step <= 0):
+        raise ValueError(
+            f"rank is {rank}, noise is {noise} and step is {step}; give at least one taste, noise "
+            "of 0 or more, and a positive step (None leaves ratings unrounded)."
+        )
 
 
 def _popular_pairs(

@@ -21,7 +21,7 @@ from .factors import Rows
 from .sparse import sampled_dots
 from .training import History, Progress, Settings
 
-__all__ = ["Model", "Part", "Read", "fit_model"]
+__all__ = ["Model", "Part", "Read", "fit_model", "select"]
 
 # Returns ratings given and, where these are others, ratings to predict.
 Read = Callable[[], tuple[scipy.sparse.csr_array, scipy.sparse.csr_array | None]]
@@ -235,7 +235,7 @@ class _Split:
     def halves(self) -> tuple[_Data, scipy.sparse.csr_array]:
         """What is kept, and held-out targets."""
         data = _Data(*self.read())
-        kept, heldout = (_select(data.wanted, chosen) for chosen in (~self.is_out, self.is_out))
+        kept, heldout = (select(data.wanted, chosen) for chosen in (~self.is_out, self.is_out))
         return _Data(kept, None) if data.targets is None else _Data(data.inputs, kept), heldout
 
     def kept_of(self, side: str) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
@@ -265,7 +265,8 @@ def _hold_out(n_cells: int, fraction: float, rng: np.random.Generator) -> np.nda
     return is_out
 
 
-def _select(ratings: scipy.sparse.csr_array, chosen: np.ndarray) -> scipy.sparse.csr_array:
+def select(ratings: scipy.sparse.csr_array, chosen: np.ndarray) -> scipy.sparse.csr_array:
+    """Return the stored cells of a matrix that a mask over them chooses."""
     stored = (chosen, ratings.indices, ratings.indptr)
     cells = scipy.sparse.csr_array(stored, shape=ratings.shape, copy=True)
     cells.eliminate_zeros()
@@ -297,7 +298,7 @@ def _solve(
             ratings = every
             if corner is not None and is_last:
                 in_rows = np.diff(corner.indptr) > 0
-                ratings = _select(every, np.repeat(in_rows, np.diff(every.indptr)))
+                ratings = select(every, np.repeat(in_rows, np.diff(every.indptr)))
             rows.append(part.autoencoder.decode(ratings, codes, dtype))
             columns.append(codes[-n_targets:])
             solved.append(Part(part.autoencoder, part.encodes, part.on_residuals, codes))
@@ -306,7 +307,7 @@ def _solve(
             ratings = _residuals(wanted, rows[-2], columns[-1]) if part.on_residuals else wanted
             if corner is not None:
                 in_columns = np.bincount(corner.indices, minlength=n_targets) > 0
-                ratings = _select(ratings, in_columns[ratings.indices])
+                ratings = select(ratings, in_columns[ratings.indices])
             columns.append(part.autoencoder.decode(ratings.T.tocsr(), rows[-1], dtype))
             solved.append(part)
     return solved, _mean_row(rows, n_members), _mean_column(columns, n_members)
@@ -340,7 +341,7 @@ def _corner(heldout: scipy.sparse.csr_array, rng: np.random.Generator) -> scipy.
     in_rows = rng.random(heldout.shape[0]) < share
     in_columns = rng.random(heldout.shape[1]) < share
     chosen = np.repeat(in_rows, np.diff(heldout.indptr)) & in_columns[heldout.indices]
-    return _select(heldout, chosen)
+    return select(heldout, chosen)
 
 
 def _measure_noise(
