@@ -59,12 +59,10 @@ class Encoding:
         rows = _row_of_cells(ratings)
         # Deviations get no name, so that one array of them is in memory at a time.
         for _ in range(_SWEEPS):
-            reference = (
-                mean
-                + _damped_means(
-                    ratings.data - mean - biases[rows], ratings.indices, ratings.shape[1]
-                )[0]
+            reference, _ = _damped_means(
+                ratings.data - mean - biases[rows], ratings.indices, ratings.shape[1]
             )
+            reference += mean
             biases, damping = _damped_means(
                 ratings.data - reference[ratings.indices], rows, len(biases)
             )
