@@ -25,6 +25,7 @@ from ._ratings import Ratings
 from ._scale import Scale
 
 __all__ = [
+    "has_ids_in_index",
     "hide_ratings",
     "is_frame",
     "read_heldout",
@@ -50,6 +51,14 @@ _RATING = re.compile(r"(rating|score|star|value)s?$", re.I)
 def is_frame(X: Any) -> bool:
     """Whether ``X`` is a data frame of any library narwhals knows."""
     return nw.dependencies.is_into_dataframe(X)
+
+
+def has_ids_in_index(ids: Any) -> bool:
+    """Whether ``ids`` is a pandas Series whose index is not the default one, 0 to n-1."""
+    if not nw.dependencies.is_pandas_series(ids):
+        return False
+    index = ids.index
+    return not (getattr(index, "start", None) == 0 and getattr(index, "step", None) == 1)
 
 
 def frame_ids(X: Any) -> tuple[Ids, Ids]:

@@ -320,6 +320,32 @@ class Ratings:
         R.sort_indices()
         return R
 
+    def to_frame(self) -> Any:
+        """Table with a row per rating and ids in place of codes.
+
+        Returns
+        -------
+        frame : pandas.DataFrame of shape (n_ratings, 3) or (n_ratings, 4)
+            Columns ``user_id``, ``item_id``, ``rating`` and, where it is known, ``timestamp``.
+
+        Raises
+        ------
+        ImportError
+            pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError("A frame of Ratings needs pandas: pip install pandas") from error
+        columns = {
+            "user_id": self.user_ids[self.users],
+            "item_id": self.item_ids[self.items],
+            "rating": self.values,
+        }
+        if self.timestamps is not None:
+            columns["timestamp"] = self.timestamps
+        return pd.DataFrame(columns)
+
     def with_values(self, values: Any) -> Ratings:
         """Table of the same users and items with other ratings.
 

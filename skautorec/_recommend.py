@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._core.factors import Factors, Rows
 from ._ids import Ids, as_id_array, plain
-from ._inputs import is_frame
+from ._inputs import has_ids_in_index, is_frame
 
 __all__ = ["RecommenderMixin", "shown"]
 
@@ -151,9 +152,18 @@ class RecommenderMixin:
         ------
         KeyError
             An item id that the estimator does not know; the message names it.
+        TypeError
+            Several items in place of one, or ``n`` that is not an integer.
+        ValueError
+            ``n`` below 1.
         """
         check_is_fitted(self)
         _check_n(n)
+        if isinstance(item, list | set | np.ndarray):
+            raise TypeError(
+                f"similar_items takes one item id, and got a {type(item).__name__}: call it for "
+                "each item."
+            )
         code = self._item_codes(as_single(item))[0]
         factors = self.item_factors_ - self.item_factors_.mean(axis=0)
         norms = np.linalg.norm(factors, axis=1)
@@ -165,6 +175,39 @@ class RecommenderMixin:
         best, similarities = others.top(n, None)
         listed = ~np.isnan(similarities[0])
         return self._target_items.array[columns[best[0][listed]]], similarities[0][listed]
+
+    def fold_in(self, user: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Factors and biases of users, known or new, for use outside of the estimator.
+
+        The predicted ratings of all items, before clipping, are
+        ``factors @ item_factors_.T + bias[..., None] + item_bias_``.
+
+        Parameters
+        ----------
+        user : id, mapping, list of either, sparse matrix or DataFrame
+            As in `recommend`.
+
+        Returns
+        -------
+        factors : ndarray of float64 of shape (k,) or (n_users, k)
+            In the space of ``item_factors_``. One user gets a 1-D array, a batch a row each.
+        bias : ndarray of float64 of shape () or (n_users,)
+            In rating units.
+
+        Raises
+        ------
+        KeyError
+            A user or item id that the estimator does not know; the message names it.
+        ValueError
+            Rows that do not fit the training data.
+        TypeError
+            An id that is not hashable.
+        """
+        check_is_fitted(self)
+        users, _, _, is_single = self._read_users(user)
+        if is_single:
+            return users.factors[0], users.bias[0]
+        return users.factors, users.bias
 
     def _read_users(
         self, user: Any
@@ -233,8 +276,8 @@ class RecommenderMixin:
 
     def _refuse_series_of_ratings(self, user: Any) -> None:
         """Refuse ratings by item id, which would be read as a batch of user ids."""
-        if not nw.dependencies.is_pandas_series(user) or hasattr(user.index, "step"):
-            return  # a default index, which holds no ids
+        if not has_ids_in_index(user):
+            return
         is_item = self._items.codes(user.index) >= 0
         low, high = self.rating_range_
         is_number = user.dtype.kind in "iuf"
@@ -273,9 +316,13 @@ def _known(ids: Ids, wanted: Any, what: str, others: Ids) -> np.ndarray:
     unknown = np.flatnonzero(codes < 0)
     if len(unknown):
         first = as_id_array(wanted)[unknown[0]]
+        if has_ids_in_index(wanted) and (ids.codes(wanted.index) >= 0).all():
+            advice = "Ids are a Series' values, and here its index holds them: give series.index."
+        else:
+            advice = _advice(first, what, ids, others)
         raise KeyError(
             f"Unknown {what} id {shown(first)}: it is not in {what}_ids_, which holds {len(ids)} "
-            f"ids such as {shown(ids.array[0])}. {_advice(first, what, ids, others)}"
+            f"ids such as {shown(ids.array[0])}. {advice}"
         )
     return codes
 
@@ -283,14 +330,26 @@ def _known(ids: Ids, wanted: Any, what: str, others: Ids) -> np.ndarray:
 def _advice(unknown: Any, what: str, ids: Ids, others: Ids) -> str:
     if isinstance(unknown, bool | np.bool_):
         return f"For a boolean mask give {what}_ids_[mask]."
+    if isinstance(unknown, tuple) and (ids.codes(as_id_array(list(unknown))) >= 0).all():
+        return "A tuple is one id: for several ids give a list."
     advice = []
     if type(plain(unknown)) is not type(plain(ids.array[0])):
         advice.append("Ids of different types are different.")
     if others.code(unknown) >= 0:
         advice.append(f"There is {'an item' if what == 'user' else 'a user'} with this id.")
+    if what == "item" and isinstance(unknown, str):
+        advice += [f"Did you mean {shown(similar)}?" for similar in _similar_texts(unknown, ids)]
     if not advice and what == "user":
         advice.append("For a new user give ratings, as in recommend({item_id: rating}).")
     return " ".join(advice) or f"Look for it in {what}_ids_."
+
+
+def _similar_texts(text: str, ids: Ids) -> list[str]:
+    """The shortest id that holds a text, else the one most like it, if any is; case is ignored."""
+    by_lower = {id.casefold(): id for id in ids.array.tolist() if isinstance(id, str)}
+    wanted = text.casefold()
+    holding = sorted((lower for lower in by_lower if wanted in lower), key=len)
+    return [by_lower[lower] for lower in (holding or get_close_matches(wanted, by_lower, 1))[:1]]
 
 
 def shown(identifier: Any) -> str:

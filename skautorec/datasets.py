@@ -355,7 +355,7 @@ def fetch_movielens(
         data = _read_set(_LOCAL_LAYOUTS[name], lambda file: _open_local(local / file))
     data.name = name
     if return_frame:
-        data.frame = _frame(data.ratings)
+        data.frame = data.ratings.to_frame()
     return data
 
 
@@ -465,18 +465,3 @@ def _ratings(
         user_ids=user_ids.array,
         item_ids=item_ids.array,
     )
-
-
-def _frame(ratings: Ratings) -> Any:
-    try:
-        import pandas
-    except ImportError as error:
-        raise ImportError("return_frame=True needs pandas: pip install pandas") from error
-    columns = {
-        "user_id": ratings.user_ids[ratings.users],
-        "item_id": ratings.item_ids[ratings.items],
-        "rating": ratings.values,
-    }
-    if ratings.timestamps is not None:
-        columns["timestamp"] = ratings.timestamps
-    return pandas.DataFrame(columns)

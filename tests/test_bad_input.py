@@ -143,12 +143,38 @@ CASES = {
         KeyError,
         "boolean mask",
     ),
+    "tuple of users": (lambda: FITTED.recommend((1, 2)), KeyError, "for several ids give a list"),
+    "part of an item id": (
+        lambda: NAMED.similar_items("ITEM 1"),
+        KeyError,
+        "Did you mean 'item 1' (str)?",
+    ),
+    "misspelt item id": (
+        lambda: NAMED.recommend({"itm 12": 4}),
+        KeyError,
+        "Did you mean 'item 12' (str)?",
+    ),
+    "counts of candidates": (
+        lambda: NAMED.recommend(1, candidates=pd.Series({"item 3": 40, "item 7": 25})),
+        KeyError,
+        "give series.index",
+    ),
+    "several similar items": (
+        lambda: FITTED.similar_items([1, 2]),
+        TypeError,
+        "takes one item id, and got a list",
+    ),
     "unknown user of a known type": (lambda: FITTED.recommend(99), KeyError, "item_id: rating"),
     "mapping as rows": (lambda: FITTED.predict({3: 5}), TypeError, "goes to recommend"),
     "text as y": (lambda: model().fit(TABLE, TABLE.values.astype(str)), TypeError, "real numbers"),
     "folder that is none": (lambda: FITTED.save("nowhere/m.npz"), FileNotFoundError, "'nowhere'"),
     "series of ratings by integer ids": (
         lambda: FITTED.recommend(pd.Series([5, 4, 1], index=[5, 18, 10])),
+        ValueError,
+        "dropna",
+    ),
+    "series of ratings by evenly spaced ids": (  # which pandas may index by a range
+        lambda: FITTED.recommend(pd.Series({5: 5, 6: 4, 7: 1})),
         ValueError,
         "dropna",
     ),

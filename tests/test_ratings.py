@@ -239,6 +239,22 @@ def test_matrix_and_back():
     assert again.n_users == 4
 
 
+def test_frame_and_back():
+    pd = pytest.importorskip("pandas")
+    frame = table()[[2, 0, 3]].to_frame()
+    assert list(frame.columns) == ["user_id", "item_id", "rating", "timestamp"]
+    assert frame.values.tolist() == [["bob", 1, 4.5, 20], ["ann", 1, 5, 40], ["cid", 3, 1, 10]]
+    assert "timestamp" not in table(timestamps=None).to_frame()
+    times = pd.Series(pd.to_datetime(["2020-01-02", "2020-01-01"]))
+    ids = {"user_ids": [("a", 1), ("b", 2)], "item_ids": [1, "1"]}
+    dated = Ratings([1, 0], [0, 1], [3, 4], timestamps=times, **ids)
+    names = {"user": "user_id", "item": "item_id", "rating": "rating", "timestamp": "timestamp"}
+    with pytest.warns(UserWarning, match="both as text and not"):
+        again = Ratings.from_frame(dated.to_frame(), **names)
+    assert content(again) == content(dated) == [(("b", 2), 1, 3.0), (("a", 1), "1", 4.0)]
+    assert again.timestamps.tolist() == dated.timestamps.tolist()
+
+
 def test_resampling_with_replacement_is_no_matrix():
     again = resample(table(), n_samples=9, random_state=0)
     with pytest.raises(ValueError, match="more than once"):

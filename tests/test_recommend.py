@@ -77,6 +77,18 @@ def test_scores_are_predictions_before_clipping(known):
     np.testing.assert_allclose(np.clip(scores, 1, 5), model.predict(R)[3, ids], rtol=1e-5)
 
 
+def test_folded_in_factors_give_the_scores_of_recommend(known):
+    model, R, _, _ = known
+    row = {item: rating for item, rating in enumerate(R[3]) if not np.isnan(rating)}
+    for user in (3, row, [3, 5], [row], pd.DataFrame(R[:4])):
+        factors, bias = model.fold_in(user)
+        predicted = factors @ model.item_factors_.T + bias[..., None] + model.item_bias_
+        ids, scores = model.recommend(user, n=40, exclude_seen=False)
+        np.testing.assert_allclose(np.take_along_axis(predicted, ids, axis=-1), scores, rtol=1e-6)
+    np.testing.assert_array_equal(model.fold_in([3, 5])[0], model.user_factors_[[3, 5]])
+    np.testing.assert_array_equal(model.fold_in([3, 5])[1], model.user_bias_[[3, 5]])
+
+
 def test_filters(known):
     model, R, _, _ = known
     seen = np.flatnonzero(~np.isnan(R[5]))
@@ -185,5 +197,9 @@ def test_after_fit_with_y_the_columns_of_y_are_ranked(kind):
     ids, scores = model.recommend(4, n=3)
     assert set(ids) <= {f"book {i}" for i in range(0, 10, 2)}
     assert np.isnan(y.loc[4, ids].to_numpy(float)).all()  # y's rated columns are left out
-    new, _ = model.recommend({0: 5, 1: 1, 2: 5, 3: 1}, n=5)
+    user = {0: 5, 1: 1, 2: 5, 3: 1}
+    new, scores = model.recommend(user, n=5)
+    factors, bias = model.fold_in(user)
+    predicted = np.sort(factors @ model.item_factors_.T + bias + model.item_bias_)
+    np.testing.assert_allclose(predicted[:-6:-1], scores, rtol=1e-6)
     assert set(new) == {f"book {i}" for i in range(0, 10, 2)}
