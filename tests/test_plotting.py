@@ -4,10 +4,12 @@ import sys
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from conftest import new
 from matplotlib import pyplot as plt
+from matplotlib.text import Text
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import root_mean_squared_error
@@ -189,14 +191,35 @@ def test_map_labels_items_by_id(model):
         display.plot(labels=["Alien"])
 
 
-def test_map_labels_keep_clear_of_each_other():
+def test_map_labels_of_a_series_are_its_values(model):
+    titles = pd.Series({9: "nine", 4: "four"})
+    display = ItemMapDisplay.from_estimator(model, labels=titles)
+    assert [text.get_text() for text in display.texts_] == ["nine", "four"]
+    assert_array_equal([text.xy for text in display.texts_], display.positions[[9, 4]])
+    display.plot(labels=pd.Series([9, 4]))  # the default index: no ids
+    assert [text.get_text() for text in display.texts_] == ["9", "4"]
+    with pytest.raises(TypeError, match=r"as in \['Alien'\]"):
+        display.plot(labels="Alien")
+
+
+def test_map_labels_keep_clear_of_each_other_and_of_the_edges():
+    rng = np.random.default_rng(0)
     grid = np.array([(x, y) for x in (0.0, 1.0) for y in (0.0, 1.0)])
-    positions = np.vstack((grid, grid + np.array([0.01, 0.0])))
-    display = ItemMapDisplay(positions, np.arange(8)).plot(
-        labels={i: f"item {i}" for i in range(8)}
+    positions = np.vstack(
+        (grid, grid + np.array([0.01, 0.0]), 0.5 + 0.01 * rng.normal(size=(6, 2)))
     )
-    boxes = [text.get_window_extent() for text in display.texts_]
+    display = ItemMapDisplay(positions, np.arange(14)).plot(
+        labels={i: f"a rather long title {i}" for i in range(14)}
+    )
+    display.figure_.draw_without_rendering()
+    boxes = [Text.get_window_extent(text) for text in display.texts_]  # without their lines
     assert all(box.count_overlaps(boxes) == 1 for box in boxes)
+    frame = display.ax_.get_window_extent()
+    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 for box in boxes)
+    # Only labels that had to move away are joined to their points.
+    is_near = [max(map(abs, text.xyann)) == 6 for text in display.texts_]
+    assert 0 < sum(is_near) < 14
+    assert [text.arrow_patch is None for text in display.texts_] == is_near
 
 
 def test_map_takes_other_positions():
@@ -334,6 +357,15 @@ def test_a_number_of_known_ratings_is_never_split():
     assert [tick.get_text() for tick in display.ax_.get_xticklabels()] == ["0", "3\u20135"]
     display = ErrorByActivityDisplay.from_predictions(np.ones(9), np.zeros(9), n_known, n_bins=1)
     assert_array_equal(display.bins, [[0, 5]])
+    turned = [
+        ErrorByActivityDisplay.from_predictions(
+            np.ones(400), np.zeros(400), np.arange(400), n_bins=n_bins
+        )
+        .ax_.get_xticklabels()[0]
+        .get_rotation()
+        for n_bins in (5, 12)
+    ]
+    assert turned == [0, 45]
     with pytest.raises(ValueError, match="n_bins is 0"):
         ErrorByActivityDisplay.from_predictions(np.ones(9), np.zeros(9), n_known, n_bins=0)
 

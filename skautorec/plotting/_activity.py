@@ -236,6 +236,9 @@ class ErrorByActivityDisplay(Display):
             color=color,
         )
         ax.set_xticks(where, ranges)
+        if sum(map(len, ranges)) > 60:  # side by side they would overlap
+            for label in ax.get_xticklabels():
+                label.set(rotation=45, ha="right", rotation_mode="anchor")
         ax.set(xlabel="Known ratings of the user", ylabel="RMSE \u00b1 standard error")
         if self.name is not None:
             ax.legend(frameon=False)

@@ -10,6 +10,8 @@ from sklearn.utils.extmath import svd_flip
 
 from .._estimator import AutoRecRegressor
 from .._ids import Ids
+from .._inputs import has_ids_in_index
+from .._recommend import shown
 from ._base import Display, check_estimator
 
 if TYPE_CHECKING:
@@ -19,17 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ItemMapDisplay"]
 
-# Where a label may go, by preference: offset from its point in points, and alignment.
-_PLACES = [
-    ((6, 0), "left", "center"),
-    ((-6, 0), "right", "center"),
-    ((0, 6), "center", "bottom"),
-    ((0, -6), "center", "top"),
-    ((6, 9), "left", "center"),
-    ((6, -9), "left", "center"),
-    ((-6, 9), "right", "center"),
-    ((-6, -9), "right", "center"),
-]
+# Where a label may go, by preference: points right and up from its item.
+_DIRECTIONS = np.array([(1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1)])
+_DISTANCES = [6, 14, 26, 40, 60]
+_OFFSETS = np.concatenate([distance * _DIRECTIONS for distance in _DISTANCES])
 
 
 class ItemMapDisplay(Display):
@@ -103,8 +98,9 @@ class ItemMapDisplay(Display):
         ----------
         estimator : AutoRecRegressor
             Fitted.
-        labels : mapping from item id to str, or sequence of item ids, default=()
-            Items to label; ids without a text are shown themselves.
+        labels : mapping or pandas Series from item id to str, or sequence of item ids, default=()
+            Items to label; ids without a text are shown themselves. A Series with the default index
+            is a sequence.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a figure.
         **scatter_kwargs
@@ -119,7 +115,7 @@ class ItemMapDisplay(Display):
         KeyError
             An id in ``labels`` is not in ``item_ids_``.
         TypeError
-            ``estimator`` is no `AutoRecRegressor`.
+            ``estimator`` is no `AutoRecRegressor`, or ``labels`` is a single id.
         sklearn.exceptions.NotFittedError
             It is not fitted.
         ImportError
@@ -143,8 +139,9 @@ class ItemMapDisplay(Display):
         ----------
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a figure.
-        labels : mapping from item id to str, or sequence of item ids, default=()
-            Items to label; ids without a text are shown themselves.
+        labels : mapping or pandas Series from item id to str, or sequence of item ids, default=()
+            Items to label; ids without a text are shown themselves. A Series with the default index
+            is a sequence.
         **scatter_kwargs
             Passed on to ``ax.scatter`` for all items.
 
@@ -157,17 +154,19 @@ class ItemMapDisplay(Display):
         ------
         KeyError
             An id in ``labels`` is not in ``item_ids``.
+        TypeError
+            ``labels`` is a single id.
         ImportError
             Matplotlib is not installed.
         """
-        texts = dict(labels) if isinstance(labels, Mapping) else {id: str(id) for id in labels}
+        texts = _read_labels(labels)
         known = Ids(self.item_ids)
         codes = {id: known.code(id) for id in texts}
         unknown = [id for id, code in codes.items() if code < 0]
         if unknown:
             raise KeyError(
-                f"labels names {unknown[0]!r} ({type(unknown[0]).__name__}), which is none of the "
-                f"{len(known)} items; their ids are like {known.array[0]!r}."
+                f"labels names {shown(unknown[0])}, which is none of the {len(known)} items; their "
+                f"ids are like {shown(known.array[0])}."
             )
         ax = self._open(ax)
         positions = np.asarray(self.positions)
@@ -195,6 +194,15 @@ class ItemMapDisplay(Display):
         ]
 
 
+def _read_labels(labels: Any) -> dict[Any, str]:
+    """Text by item id."""
+    if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
+        raise TypeError(f"labels is {labels!r}; give item ids, as in [{labels!r}], or a mapping.")
+    if isinstance(labels, Mapping) or has_ids_in_index(labels):
+        return {id: str(text) for id, text in labels.items()}
+    return {id: str(id) for id in labels}
+
+
 def _project(user_factors: np.ndarray, item_factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two principal components of the predictions, and their shares of the variance."""
     users = user_factors - user_factors.mean(axis=0)
@@ -216,29 +224,51 @@ def _label_points(ax: Axes, points: np.ndarray, texts: list[str]) -> list[Annota
     # Lays the axes out, so that positions on paper are known.
     ax.figure.canvas.figure.draw_without_rendering()
     on_paper = ax.transData.transform(points)
-    boxes: list[Any] = []
+    frame = ax.get_window_extent().get_points()
+    taken = np.empty((0, 2, 2))
     labels = []
     for code, text in enumerate(texts):
+        boxes = _boxes(ax, text, on_paper[code])
         others = np.delete(on_paper, code, axis=0)
-        tried = [_label(ax, text, points[code], place) for place in _PLACES]
-        extents = [label.get_window_extent() for label in tried]
-        clashes = [box.count_overlaps(boxes) + box.count_contains(others) for box in extents]
-        best = int(np.argmin(clashes))
-        for label in tried[:best] + tried[best + 1 :]:
-            label.remove()
-        labels.append(tried[best])
-        boxes.append(extents[best])
+        clashes = _n_overlaps(boxes, taken) + _n_overlaps(boxes, np.stack((others, others), axis=1))
+        is_inside = (boxes[:, 0] >= frame[0]).all(axis=1) & (boxes[:, 1] <= frame[1]).all(axis=1)
+        # Outside of the axes a label covers what is beside them, or is cut off.
+        best = int(np.argmin(clashes + np.where(is_inside, 0, 3)))
+        labels.append(_label(ax, text, points[code], _OFFSETS[best]))
+        taken = np.append(taken, boxes[[best]], axis=0)
     return labels
 
 
-def _label(ax: Axes, text: str, point: np.ndarray, place: Any) -> Annotation:
-    offset, horizontal, vertical = place
+def _boxes(ax: Axes, text: str, point: np.ndarray) -> np.ndarray:
+    """Lower left and upper right of a label in each place, on paper: ``(n_places, 2, 2)``."""
+    probe = ax.text(0, 0, text, fontsize="small")
+    size = probe.get_window_extent().size
+    probe.remove()
+    corners = point + _OFFSETS * ax.figure.dpi / 72 + size * (np.sign(_OFFSETS) - 1) / 2
+    return np.stack((corners, corners + size), axis=1)
+
+
+def _n_overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """How many of the others each box overlaps."""
+    begins_before = (boxes[:, None, 0] <= others[:, 1]).all(axis=-1)
+    ends_after = (boxes[:, None, 1] >= others[:, 0]).all(axis=-1)
+    counts: np.ndarray = (begins_before & ends_after).sum(axis=1)
+    return counts
+
+
+def _label(ax: Axes, text: str, point: np.ndarray, offset: np.ndarray) -> Annotation:
+    """Write a label; one that had to go far from its point is joined to it by a line."""
+    horizontal: Any = ["center", "left", "right"][np.sign(offset[0])]
+    vertical: Any = ["center", "bottom", "top"][np.sign(offset[1])]
+    line = {"arrowstyle": "-", "color": "0.5", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 0}
+    is_near = np.abs(offset).max() == _DISTANCES[0]
     return ax.annotate(
         text,
         tuple(point),
-        xytext=offset,
+        xytext=tuple(offset),
         textcoords="offset points",
         ha=horizontal,
         va=vertical,
         fontsize="small",
+        arrowprops=None if is_near else line,
     )
