@@ -19,12 +19,12 @@ from sklearn.preprocessing import FunctionTransformer
 from skautorec import AutoRecRegressor, Ratings
 
 data = load()
-ratings = data.ratings
+table = data.ratings.to_frame()
 frame = pd.DataFrame(
     {
-        "who": [f"user-{user}" for user in ratings.user_ids[ratings.users]],
-        "film": [data.titles[item] for item in ratings.item_ids[ratings.items].tolist()],
-        "stars": ratings.values,
+        "who": "user-" + table["user_id"].astype(str),
+        "film": table["item_id"].map(data.titles),
+        "stars": table["rating"],
     }
 ).drop_duplicates(["who", "film"])  # MovieLens has some films under two ids
 print(frame.head())
