@@ -2,10 +2,10 @@
 Choose the hidden units and the penalty
 =======================================
 
-``GridSearchCV`` takes :class:`~skautorec.Ratings` as it takes any table of samples: it hides
-ratings, and predicts them from the others. Here it compares widths of the hidden layer and
-strengths of the penalty on one split, to be quick; use ``KFold(5, shuffle=True)`` for a choice
-that matters. The data are MovieLens 100K where it is at hand, else synthetic ratings.
+:obj:`~sklearn.model_selection.GridSearchCV` takes :class:`~skautorec.Ratings` as it takes any table
+of samples: it hides ratings, and predicts them from the others. Here it compares widths of the
+hidden layer and strengths of the penalty on one split, to be quick; use ``KFold(5, shuffle=True)``
+for a choice that matters. The data are MovieLens 100K where it is at hand, else synthetic ratings.
 """
 
 import matplotlib.pyplot as plt

@@ -2,10 +2,10 @@
 How many ratings, how many epochs
 =================================
 
-Would more ratings help, and is training long enough? scikit-learn's ``learning_curve`` answers the
-first with ever larger parts of the training ratings,
-:class:`~skautorec.plotting.TrainingCurveDisplay` the second. The data are MovieLens 100K where it
-is at hand, else synthetic ratings.
+Would more ratings help, and is training long enough? scikit-learn's
+:obj:`~sklearn.model_selection.learning_curve` answers the first with ever larger parts of the
+training ratings, :class:`~skautorec.plotting.TrainingCurveDisplay` the second. The data are
+MovieLens 100K where it is at hand, else synthetic ratings.
 """
 
 import matplotlib.pyplot as plt

@@ -3,9 +3,9 @@ From a data frame to recommendations, in a Pipeline
 ===================================================
 
 Ratings often come as a data frame with string ids. A step that reads it into
-:class:`~skautorec.Ratings` makes a ``Pipeline`` of it, which cross-validates on rows of the frame
-and, once fitted, recommends in the frame's own ids. The data are MovieLens 100K where it is at
-hand, with titles for ids, else synthetic ratings.
+:class:`~skautorec.Ratings` makes a :obj:`~sklearn.pipeline.Pipeline` of it, which cross-validates
+on rows of the frame and, once fitted, recommends in the frame's own ids. The data are MovieLens
+100K where it is at hand, with titles for ids, else synthetic ratings.
 """
 
 import matplotlib.pyplot as plt

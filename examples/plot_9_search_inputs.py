@@ -2,11 +2,11 @@
 Searching on ratings, or on a matrix of users
 =============================================
 
-``GridSearchCV`` on :class:`~skautorec.Ratings` hides ratings of users whom the model knows. On a
-matrix, where a row is a user, it holds out whole users: ``score`` hides a fifth of their ratings
-and predicts them from the rest, without the user's row ever having been trained on. Both are
-honest; they ask for known and for new users. The data are MovieLens 100K where it is at hand, else
-synthetic ratings.
+:obj:`~sklearn.model_selection.GridSearchCV` on :class:`~skautorec.Ratings` hides ratings of users
+whom the model knows. On a matrix, where a row is a user, it holds out whole users: ``score`` hides
+a fifth of their ratings and predicts them from the rest, without the user's row ever having been
+trained on. Both are honest; they ask for known and for new users. The data are MovieLens 100K where
+it is at hand, else synthetic ratings.
 """
 
 import matplotlib.pyplot as plt
