@@ -1,15 +1,16 @@
 """Sphinx configuration: `make docs` builds the site with warnings as errors."""
 
 import os
-from importlib.metadata import version as version_of
 
 from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
 
+from skautorec import __version__
+
 project = "skautorec"
 author = "skautorec developers"
 copyright = "skautorec developers, BSD 3-Clause licence"
-release = version = version_of("skautorec")
+release = version = __version__
 
 extensions = [
     "sphinx.ext.autodoc",

@@ -3,4 +3,6 @@
 from ._estimator import AutoRecRegressor
 from ._ratings import Ratings
 
-__all__ = ["AutoRecRegressor", "Ratings"]
+__all__ = ["AutoRecRegressor", "Ratings", "__version__"]
+
+__version__ = "0.1.0.dev0"
