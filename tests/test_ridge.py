@@ -101,3 +101,24 @@ def test_bias_penalty_recovers_the_variance_ratio(bias_sd, noise_sd):
 def test_bias_penalty_of_rows_that_do_not_differ_is_at_its_bound():
     residuals = np.tile([1.0, -1.0], 50)
     assert bias_penalty(residuals, np.repeat(np.arange(50), 2)) == 20.0
+
+
+@pytest.mark.parametrize("k", [5, 13])
+def test_rows_that_single_precision_cannot_factor_are_exact(k):
+    rng = np.random.default_rng(0)
+    indptr, indices, values, codes = problem(k=k)
+    # Codes of one direction: all but one eigenvalue of each system are the small penalty.
+    codes = torch.tensor(100 * rng.normal(size=(60, 1)) * rng.normal(size=k))
+    prior = prior_of(k, 1e-3, 3.0)
+    weights, biases = solve_rows(indptr, indices, values, codes, prior)
+    for row in range(len(indptr) - 1):
+        cells = slice(indptr[row], indptr[row + 1])
+        z, r = codes[indices[cells]], values[cells]
+        features = torch.cat((z, torch.ones(len(z), 1)), dim=1)
+        penalties = torch.tensor([prior.penalty] * k + [prior.bias_penalty]).double()
+        centre = torch.cat((prior.weight, torch.tensor([prior.bias]))).double()
+        expected = torch.linalg.solve(
+            features.T @ features + penalties.diag(), features.T @ r + penalties * centre
+        )
+        predicted = z @ weights[row] + biases[row]
+        assert (predicted - features @ expected).abs().amax() < 1e-5 if len(z) else True

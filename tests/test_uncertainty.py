@@ -147,3 +147,13 @@ def test_tiny_tables_have_a_std_too(kind, n):
     tiny = Ratings(np.arange(n) % 6, np.arange(n) // 6, rng.integers(1, 6, n).astype(float))
     predicted, std = new(kind).fit(tiny).predict(tiny, return_std=True)
     assert np.isfinite(predicted).all() and np.isfinite(std).all()
+
+
+@pytest.mark.parametrize("lambd", [1e-6, 1e-5])
+@pytest.mark.parametrize("activation", ["relu", "identity"])
+def test_tiny_penalties_have_a_std_too(lambd, activation, ratings):
+    parameters = {"hidden_units": 30, "lambd": lambd, "learning_rate": 0.03}
+    model = new("item", activation=activation, **parameters).fit(ratings)
+    predicted, std = model.predict(ratings, return_std=True)
+    assert np.isfinite(predicted).all()
+    assert np.isfinite(std).all() and (std > 0).all()

@@ -165,7 +165,9 @@ def relative_variances(
         is_wide = _is_wide(columns, known.shape[1])
         inner = gram.among(columns) if is_wide else z.transpose(1, 2) @ z
         inner.diagonal(dim1=1, dim2=2).add_(1)
-        factors = _cholesky(inner)
+        factors, is_positive = _cholesky(inner)
+        if not is_positive.all():
+            factors[~is_positive] = _cholesky(inner[~is_positive].double())[0].to(inner.dtype)
         for i, row in enumerate(rows.tolist()):
             part = slice(int(at_indptr[row]), int(at_indptr[row + 1]))
             right = asked[at_indices[part]].t()
@@ -175,7 +177,8 @@ def relative_variances(
             else:
                 right = torch.linalg.solve_triangular(factors[i], right, upper=False)
                 variances[part] = right.square().sum(dim=0)
-    return variances
+    # Rounding may leave less than nothing of a large prior variance.
+    return variances.clamp(min=0)
 
 
 @dataclass(frozen=True)
@@ -238,29 +241,32 @@ def _is_wide(columns: Tensor, n_units: int) -> bool:
     return columns.shape[1] * 5 <= n_units * 6
 
 
-def _cholesky(matrices: Tensor) -> Tensor:
+def _cholesky(matrices: Tensor) -> tuple[Tensor, Tensor]:
+    """Factors of a batch of matrices, and for which of them rounding left that possible."""
     if matrices.dtype == torch.float32:
         matrices = hardshrink(matrices, _NEGLIGIBLE)
-    factors: Tensor = torch.linalg.cholesky_ex(matrices)[0]
-    return factors
+    factors, info = torch.linalg.cholesky_ex(matrices)
+    return factors, info == 0
 
 
 def _solve(matrices: Tensor, right: Tensor, penalty: float) -> Tensor:
     """Solve ``(matrix + penalty I) x = right`` for a batch; ``matrices`` are overwritten.
 
     Factored in single precision, which is twice as fast, and then refined; in double precision
-    where refinement shows that single was not enough.
+    where single was not enough.
     """
     matrices.diagonal(dim1=1, dim2=2).add_(penalty)
-    factors = _cholesky(matrices.float())
+    factors, is_good = _cholesky(matrices.float())
     solved = torch.cholesky_solve(right.float(), factors).to(right.dtype)
-    if right.dtype == torch.float32:
-        return solved
-    error = right - matrices @ solved
-    if bool(error.abs().amax() <= _REFINABLE * right.abs().amax()):
+    if right.dtype == torch.float64:
+        error = right - matrices @ solved
+        is_good &= (error.abs().amax(dim=1) <= _REFINABLE * right.abs().amax(dim=1)).all(dim=1)
         # Refining squares the relative error.
-        return solved + torch.cholesky_solve(error.float(), factors)
-    return torch.cholesky_solve(right, _cholesky(matrices))
+        solved += torch.cholesky_solve(error.float(), factors)
+    if not is_good.all():
+        exact = _cholesky(matrices[~is_good].double())[0]
+        solved[~is_good] = torch.cholesky_solve(right[~is_good].double(), exact).to(right.dtype)
+    return solved
 
 
 def bias_penalty(residuals: np.ndarray, rows: np.ndarray) -> float:
