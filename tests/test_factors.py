@@ -84,3 +84,23 @@ def test_screened_lists_are_the_exact_ones(scale, density, copies, monkeypatch):
     np.testing.assert_array_equal(screened[1], exact[1])
     listed = ~np.isnan(exact[1])
     np.testing.assert_array_equal(screened[0][listed], exact[0][listed])
+
+
+@pytest.mark.parametrize("n_rows", [1, 80])  # exact, and screened
+def test_a_level_that_all_columns_share_changes_no_order(n_rows):
+    rng = np.random.default_rng(0)
+    rows = Rows(rng.normal(size=(n_rows, 4)), rng.normal(size=n_rows))
+    columns = Rows(rng.normal(size=(2000, 4)), rng.normal(size=2000))
+    best, scores = Factors(rows, columns).top(5)
+    far = Factors(rows, Rows(columns.factors, columns.bias + 1e9))
+    far_best, far_scores = far.top(5)
+    np.testing.assert_array_equal(far_best, best)
+    np.testing.assert_allclose(far_scores - 1e9, scores, atol=1e-6)
+
+
+def test_read_only_memory_is_read_without_a_warning_or_a_copy(recwarn):
+    array = np.arange(6.0)
+    array.setflags(write=False)
+    tensor = factors.shared_tensor(array)
+    assert tensor.data_ptr() == array.ctypes.data and tensor.tolist() == array.tolist()
+    assert not recwarn

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .encoding import Encoding, minus_rows, pattern_of, row_blocks
-from .factors import Rows
+from .factors import Rows, shared_tensor
 from .module import DenseAutoRec
 from .network import AutoRec
 from .ridge import Gram, Prior, bias_penalty, relative_variances, solve_rows
@@ -72,7 +72,7 @@ class Autoencoder:
         self, ratings: scipy.sparse.csr_array, encoded: Rows, dtype: torch.dtype = torch.float64
     ) -> Rows:
         """Solve decoded rows from their ratings of the first ``ratings.shape[1]`` encoded rows."""
-        codes = torch.from_numpy(encoded.factors).to(dtype)
+        codes = shared_tensor(encoded.factors).to(dtype)
         gram = Gram.of(codes, torch.tensor(ratings.indptr, dtype=torch.int64))
         weights = np.empty((ratings.shape[0], codes.shape[1]))
         biases = np.empty(len(weights))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -15,7 +16,7 @@ import torch
 
 from .sparse import sampled_dots
 
-__all__ = ["Factors", "Rows"]
+__all__ = ["Factors", "Rows", "shared_tensor"]
 
 # Elements of the largest temporary: 64 MB in float64.
 _CHUNK = 2**23
@@ -65,7 +66,7 @@ class Factors:
         ends = np.cumsum(np.bincount(rows, minlength=len(self.rows)))
         indptr = torch.from_numpy(np.append(0, ends))
         indices = torch.from_numpy(columns[order].astype(np.int64))
-        left, right = torch.from_numpy(self.rows.factors), torch.from_numpy(self.columns.factors)
+        left, right = shared_tensor(self.rows.factors), shared_tensor(self.columns.factors)
         scores[order] += sampled_dots(indptr, indices, left, right).numpy()
         return scores
 
@@ -73,7 +74,7 @@ class Factors:
         """Scores of some rows against every column: shape (n, n_columns)."""
         part = self.rows[rows]
         # torch, whose product for a single row is several times as fast as numpy's.
-        product = torch.from_numpy(part.factors) @ torch.from_numpy(self.columns.factors).t()
+        product = shared_tensor(part.factors) @ shared_tensor(self.columns.factors).t()
         scores: np.ndarray = product.numpy()
         scores += part.bias[:, None]
         scores += self.columns.bias
@@ -84,7 +85,7 @@ class Factors:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Best columns of every row, best first; equal scores in the order of the columns.
 
-        Scores are rounded to float32, so that the last bits of a matrix product, which depend on
+        Scores are compared in float32, so that the last bits of a matrix product, which depend on
         how many rows it has, decide no order.
 
         Parameters
@@ -102,20 +103,30 @@ class Factors:
         """
         n_rows, n_columns = len(self.rows), len(self.columns)
         n = min(n, n_columns)
+        # What all columns share decides no order, and in single precision could hide it.
+        level = float(np.median(self.columns.bias)) if n_columns else 0.0
+        columns = Rows(self.columns.factors, self.columns.bias - level)
         best = np.zeros((n_rows, n), dtype=np.int64)
         scores = np.full((n_rows, n), np.nan)
         is_screened = n_rows >= _SCREENED and _SELECTIVE * (n + _SPARE) <= n_columns
-        find = _Screen(self.columns).lists if is_screened else self._lists
+        find = (_Screen(columns) if is_screened else _Exact(columns)).lists
         for part in _slices(n_rows, max(1, _CHUNK // max(1, n_columns))):
             cells = None if hidden is None else hidden[part]
             best[part], scores[part] = find(self.rows[part], n, cells)
         scores[np.isneginf(scores)] = np.nan
-        return best, scores
+        return best, scores + level
 
-    def _lists(
+
+class _Exact:
+    """Lists of some rows, from their scores of every column."""
+
+    def __init__(self, columns: Rows) -> None:
+        self.columns = columns
+
+    def lists(
         self, rows: Rows, n: int, hidden: scipy.sparse.csr_array | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Lists of some rows; the score is minus infinity where there is nothing to list."""
+        """Columns and scores; a score of minus infinity where there is nothing to list."""
         block = Factors(rows, self.columns).block().astype(np.float32)
         _hide(block, hidden)
         best = _best(block, n)
@@ -130,16 +141,16 @@ class _Screen:
 
     def __init__(self, columns: Rows) -> None:
         self.columns = columns
-        self.factors = torch.from_numpy(columns.factors).float()
-        self.bias = torch.from_numpy(columns.bias).float()
+        self.factors = shared_tensor(columns.factors).float()
+        self.bias = shared_tensor(columns.bias).float()
         self.longest = float(torch.linalg.vector_norm(self.factors, dim=1).max())
         self.largest = float(self.bias.abs().max())
 
     def lists(
         self, rows: Rows, n: int, hidden: scipy.sparse.csr_array | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """See `Factors._lists`."""
-        factors, bias = torch.from_numpy(rows.factors).float(), torch.from_numpy(rows.bias).float()
+        """See `_Exact.lists`."""
+        factors, bias = shared_tensor(rows.factors).float(), shared_tensor(rows.bias).float()
         rough = torch.addmm(self.bias, factors, self.factors.t())
         rough += bias[:, None]
         _hide(rough.numpy(), hidden)
@@ -160,9 +171,24 @@ class _Screen:
         again = np.flatnonzero(may_miss & np.isfinite(highest_left.numpy()))
         if len(again):
             cells = None if hidden is None else hidden[again]
-            rest = Factors(rows[again], self.columns)
-            best[again], scores[again] = rest._lists(rest.rows, n, cells)
+            best[again], scores[again] = _Exact(self.columns).lists(rows[again], n, cells)
         return best, scores
+
+
+def shared_tensor(array: np.ndarray) -> torch.Tensor:
+    """Tensor of an array's memory, for reading only: torch warns of a memory map, say."""
+    return torch.from_numpy(array if array.flags.writeable else np.asarray(_Unlocked(array)))
+
+
+class _Unlocked:
+    """What an array shows to numpy, but for being read-only."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        pointer, _ = array.__array_interface__["data"]
+        self.__array_interface__: dict[str, Any] = array.__array_interface__ | {
+            "data": (pointer, False)
+        }
+        self.array = array  # keeps the memory
 
 
 def _hide(scores: np.ndarray, hidden: scipy.sparse.csr_array | None) -> None:
