@@ -65,10 +65,11 @@ class FitProgress(Progress):
         if self._verbose > 1:
             self._say(f"{time.perf_counter() - start:.2f} s{_peak_memory()}")
 
-    def epoch(self, number: int, loss: float) -> bool:
+    def epoch(self, number: int, loss: float, score: float | None) -> bool:
         """Report an epoch; return whether a callback asks to stop."""
         if self._verbose and (number % self._every == 0 or number == 1):
-            self._say(f"epoch {number}/{self._max_iter}, objective {loss:.6g}")
+            validation = "" if score is None else f", validation R^2 {score:.4f}"
+            self._say(f"epoch {number}/{self._max_iter}, objective {loss:.6g}{validation}")
         if self._task is None:
             return False
         task = self._task.subcontext(task_name="epoch")

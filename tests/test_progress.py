@@ -24,6 +24,19 @@ def test_verbose_says_every_tenth_epoch(ratings, capsys):
     )
 
 
+def test_verbose_says_what_early_stopping_watches(ratings, capsys):
+    model = new("item", verbose=2, early_stopping=True, max_iter=3).fit(ratings)
+    scores = re.findall(r"validation R\^2 (-?[\d.]+)", capsys.readouterr().out)
+    assert [float(score) for score in scores] == [
+        round(score, 4) for score in model.validation_scores_
+    ]
+
+
+def test_training_that_raises_the_objective_warns(ratings):
+    with pytest.warns(RuntimeWarning, match="raised the objective .* Lower learning_rate"):
+        new("item", learning_rate=100.0).fit(ratings)
+
+
 def test_more_verbose_says_seconds_and_memory_of_every_phase(ratings, capsys):
     new("both", verbose=2, n_estimators=2, max_iter=3).fit(ratings)
     lines = capsys.readouterr().out.splitlines()

@@ -73,7 +73,7 @@ class DenseAutoRec(nn.Module):
 
 
 def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
-    layer = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0])
+    layer = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], dtype=torch.float32)
     with torch.no_grad():
         layer.weight.copy_(weight)
         layer.bias.copy_(bias)

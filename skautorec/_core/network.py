@@ -59,15 +59,19 @@ class AutoRec(nn.Module):
         n_channels: int = 1,
     ) -> None:
         super().__init__()
+
+        def parameter(*shape: int) -> nn.Parameter:
+            # In single precision whatever torch's default dtype is.
+            return nn.Parameter(torch.zeros(shape, dtype=torch.float32))
+
         self.activation = ACTIVATIONS[activation]
         widths = [n_channels * n_inputs, *hidden_units]
         self.weights = nn.ParameterList(
-            nn.Parameter(torch.zeros(fan_in, fan_out))
-            for fan_in, fan_out in itertools.pairwise(widths)
+            parameter(fan_in, fan_out) for fan_in, fan_out in itertools.pairwise(widths)
         )
-        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(width)) for width in hidden_units)
-        self.decoder_weight = nn.Parameter(torch.zeros(n_outputs, hidden_units[-1]))
-        self.decoder_bias = nn.Parameter(torch.zeros(n_outputs))
+        self.biases = nn.ParameterList(parameter(width) for width in hidden_units)
+        self.decoder_weight = parameter(n_outputs, hidden_units[-1])
+        self.decoder_bias = parameter(n_outputs)
 
     def codes(self, rows: SparseRows) -> Tensor:
         """Encode rows: shape (n_rows, hidden_units[-1])."""

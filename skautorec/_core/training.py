@@ -67,7 +67,10 @@ class Batch:
     def drop(self, probability: float, generator: torch.Generator) -> Batch:
         """Hide each observed cell of the input with this probability, and scale up the others."""
         pattern, channels = self.rows.pattern, self.rows.channels
-        draws = torch.rand(channels[0].shape, generator=generator, device=channels[0].device)
+        first = channels[0]
+        draws = torch.rand(
+            first.shape, generator=generator, device=first.device, dtype=torch.float32
+        )
         kept = draws.ge_(probability).div_(1 - probability)
         inputs = SparseRows(pattern, tuple(channel * kept for channel in channels))
         return Batch(inputs, self.targets, self.values)
@@ -114,8 +117,11 @@ class Progress:
         """Surround a part of the fit; a network trains in it for up to ``n_epochs``."""
         yield
 
-    def epoch(self, number: int, loss: float) -> bool:
-        """Hear the number of an epoch, from 1, and its objective; return whether to stop."""
+    def epoch(self, number: int, loss: float, score: float | None) -> bool:
+        """Hear of an epoch; return whether to stop.
+
+        Its number counts from 1; the score is R^2 on validation ratings, where there are any.
+        """
         return False
 
 
@@ -142,7 +148,7 @@ def initialise(network: AutoRec, batch: Batch, generator: torch.Generator) -> No
     """
 
     def draw(parameter: Tensor, scale: float) -> None:
-        noise = torch.randn(parameter.shape, generator=generator)
+        noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float32)
         parameter.copy_(noise.mul_(scale))
 
     n_rows = max(1, int((batch.rows.pattern.row_lengths() > 0).sum()))
@@ -203,8 +209,8 @@ def train(
             if not math.isfinite(loss):
                 raise ValueError(_diverged(epoch + 1, settings))
             losses.append(loss)
-            is_asked_to_stop = progress.epoch(epoch + 1, loss)
             best.look()
+            is_asked_to_stop = progress.epoch(epoch + 1, loss, best.last)
             if is_asked_to_stop or _stalled(losses, settings) or best.stalled(settings):
                 break
     except KeyboardInterrupt:
@@ -218,6 +224,13 @@ def train(
     best.restore()
     if not all(bool(parameter.isfinite().all()) for parameter in network.parameters()):
         raise ValueError(_diverged(len(losses), settings))
+    if validation is None and losses and losses[-1] > losses[0]:
+        warnings.warn(
+            f"Training raised the objective from {losses[0]:.6g} to {losses[-1]:.6g}. "
+            + _lower_rate(settings),
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return History(losses, best.scores, interrupted)
 
 
@@ -240,6 +253,11 @@ class _Best:
         self.scores.append(score)
         if score > max(self.scores[:-1], default=-math.inf):
             self.parameters = [parameter.clone() for parameter in self.network.parameters()]
+
+    @property
+    def last(self) -> float | None:
+        """The last score."""
+        return self.scores[-1] if self.scores else None
 
     def stalled(self, settings: Settings) -> bool:
         recent = settings.n_iter_no_change
@@ -328,8 +346,11 @@ def _stalled(losses: list[float], settings: Settings) -> bool:
 
 
 def _diverged(epoch: int, settings: Settings) -> str:
-    rate = settings.learning_rate or SOLVERS[settings.solver]
-    return (
-        f"Training diverged: the objective was not finite in epoch {epoch}. Lower learning_rate "
-        f"(it was {rate:g} with solver={settings.solver!r})."
+    return f"Training diverged: the objective was not finite in epoch {epoch}. " + _lower_rate(
+        settings
     )
+
+
+def _lower_rate(settings: Settings) -> str:
+    rate = settings.learning_rate or SOLVERS[settings.solver]
+    return f"Lower learning_rate (it was {rate:g} with solver={settings.solver!r})."
