@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-__all__ = ["observed_csr", "observed_from_dense", "to_float64"]
+__all__ = ["observed_csr", "observed_from_dense", "to_float64", "without_mask"]
 
 
 def observed_csr(R: Any) -> scipy.sparse.csr_array:
@@ -89,13 +89,20 @@ def to_float64(values: Any, name: str) -> np.ndarray:
     TypeError
         The values are not real numbers.
     """
-    array = np.asarray(values)
+    array = np.asarray(without_mask(values))
     if array.dtype.kind == "O":
         floats = np.fromiter((_float(value, name) for value in array.flat), float, array.size)
         return floats.reshape(array.shape)
     if array.dtype.kind not in "biuf":
         raise _not_numbers(name, f"dtype {array.dtype}")
     return array.astype(np.float64, copy=False)
+
+
+def without_mask(values: Any) -> Any:
+    """Return masked entries as NaN; what is no masked array as it is."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    return np.ma.filled(values.astype(np.float64), np.nan)
 
 
 def _float(value: Any, name: str) -> float:

@@ -10,7 +10,6 @@ import numpy as np
 import scipy.sparse
 
 from ._ids import Ids, factorize
-from ._matrix import to_float64
 from ._table import (
     Duplicates,
     check_lengths,
@@ -132,7 +131,7 @@ class Ratings:
         user_codes, known_users = read_codes("user", arrays["users"], user_ids)
         item_codes, known_items = read_codes("item", arrays["items"], item_ids)
         self._fill(
-            (user_codes, item_codes, to_float64(arrays["values"], "values"), timestamps),
+            (user_codes, item_codes, read_values(arrays["values"], "values"), timestamps),
             (known_users, known_items),
             duplicates,
         )
@@ -143,20 +142,20 @@ class Ratings:
         vocabularies: tuple[Ids, Ids],
         duplicates: Duplicates,
     ) -> None:
-        """Check values and duplicates, which every way of building a table must."""
+        """Check timestamps and duplicates, which every way of building a table must."""
         if duplicates not in ("error", "mean", "last"):
             raise ValueError(
                 f"duplicates is {duplicates!r}; give 'error', 'mean' (their mean) or 'last' (the "
                 "last rating of each user and item)."
             )
         users, items, values, timestamps = columns
-        values = read_values(values)
         if timestamps is not None:
             timestamps = read_timestamps(timestamps)
         pairs = users.astype(np.int64) * len(vocabularies[1]) + items
         if has_repetitions(pairs):
             if duplicates == "error":
-                raise_duplicates(pairs, *vocabularies)
+                advice = 'Pass duplicates="mean" or duplicates="last" to keep one of each.'
+                raise_duplicates(pairs, *vocabularies, advice)
             kept, latest, values = merge(pairs, values, timestamps, duplicates)
             users, items = users[kept], items[kept]
             timestamps = None if timestamps is None else timestamps[latest]
@@ -195,7 +194,7 @@ class Ratings:
         *,
         user: Any,
         item: Any,
-        rating: Any,
+        rating: Any = None,
         timestamp: Any = None,
         duplicates: Duplicates = "error",
     ) -> Ratings:
@@ -205,8 +204,11 @@ class Ratings:
         ----------
         frame : DataFrame
             Of pandas, polars, pyarrow or any other library whose eager frames narwhals supports.
-        user, item, rating : str
-            Names of the columns with user ids, item ids and ratings.
+        user, item : str
+            Names of the columns with user ids and item ids.
+        rating : str, optional
+            Name of the column with ratings. Without one, these are pairs to predict: ``values`` is
+            NaN, and `AutoRecRegressor.fit` needs ``y``.
         timestamp : str, optional
             Name of the column that tells when each rating was given.
         duplicates : {"error", "mean", "last"}, default="error"
@@ -233,17 +235,17 @@ class Ratings:
         array(['ann', 'bob'], dtype=object)
         """
         table = read_frame(frame)
-        names = {"user": user, "item": item, "rating": rating}
-        if timestamp is not None:
-            names["timestamp"] = timestamp
-        check_names(table, names)
+        names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+        check_names(table, {role: name for role, name in names.items() if name is not None})
         if len(table) == 0:
             raise ValueError("The frame has no rows, so there are no ratings; give at least one.")
         user_codes, known_users = factorize(table.get_column(user), f"column {user!r}")
         item_codes, known_items = factorize(table.get_column(item), f"column {item!r}")
         for column, known in ((user, known_users), (item, known_items)):
             warn_of_twins(column, known.array.tolist())
-        values = to_float64(table.get_column(rating).to_numpy(), f"column {rating!r}")
+        values = np.full(len(table), np.nan)
+        if rating is not None:
+            values = read_values(table.get_column(rating).to_numpy(), f"column {rating!r}")
         timestamps = (
             None if timestamp is None else read_column("timestamps", table.get_column(timestamp))
         )
@@ -310,13 +312,19 @@ class Ratings:
         Raises
         ------
         ValueError
-            The table was resampled with replacement and holds a rating twice.
+            The table was resampled with replacement and holds a rating twice, or holds pairs
+            without ratings.
         """
+        if np.isnan(self._values).any():
+            raise ValueError(
+                "These are pairs without ratings, to be predicted; name the column of ratings in "
+                "from_frame(..., rating=...), or give them as y or to with_values."
+            )
         cells = (self._values, (self._codes_of_users, self._codes_of_items))
         R = scipy.sparse.coo_array(cells, shape=(self.n_users, self.n_items)).tocsr()
         if R.nnz < len(self):
             pairs = self._codes_of_users.astype(np.int64) * self.n_items + self._codes_of_items
-            raise_duplicates(pairs, self._users, self._items)
+            raise_duplicates(pairs, self._users, self._items, "Resample without replacement.")
         R.sort_indices()
         return R
 
@@ -370,7 +378,7 @@ class Ratings:
         return self._replaced(
             self._codes_of_users,
             self._codes_of_items,
-            read_values(to_float64(array, "values")),
+            read_values(array, "values"),
             self._timestamps,
         )
 
@@ -469,6 +477,8 @@ class Ratings:
             return f"<Ratings: {counts}>"
         percent = 100 * len(self) / (self.n_users * self.n_items)
         low, high = self._values.min(), self._values.max()
+        if np.isnan(low):
+            return f"<Ratings: {counts.replace('ratings', 'pairs without ratings')}>"
         return f"<Ratings: {counts} ({percent:.3g}% observed), from {low!s} to {high!s}>"
 
     def _repr_html_(self) -> str:

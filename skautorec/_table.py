@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse
 
 from ._ids import Ids, as_id_array, plain
-from ._matrix import observed_csr, observed_from_dense
+from ._matrix import observed_csr, observed_from_dense, to_float64
 
 __all__ = [
     "Duplicates",
@@ -127,8 +127,9 @@ def read_vocabulary(side: str, ids: Any, length: int | None = None) -> Ids:
         raise ValueError(f"{side}_ids: {error}") from None
 
 
-def read_values(values: np.ndarray) -> np.ndarray:
+def read_values(given: Any, name: str) -> np.ndarray:
     """Finite ratings in an array of our own."""
+    values = to_float64(given, name)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         what = "NaN" if np.isnan(values[bad[0]]) else "infinite"
@@ -146,7 +147,7 @@ def read_timestamps(timestamps: np.ndarray) -> np.ndarray:
     if timestamps.dtype.kind not in "iufM":
         raise TypeError(
             f"timestamps has dtype {timestamps.dtype}; give numbers or datetimes, for instance by "
-            "pandas.to_datetime."
+            "pandas.to_datetime, or str.to_datetime() of a polars column."
         )
     missing = np.flatnonzero(
         np.isnat(timestamps) if timestamps.dtype.kind == "M" else np.isnan(timestamps)
@@ -176,7 +177,7 @@ def has_repetitions(pairs: np.ndarray) -> bool:
     return bool((ordered[1:] == ordered[:-1]).any())
 
 
-def raise_duplicates(pairs: np.ndarray, users: Ids, items: Ids) -> None:
+def raise_duplicates(pairs: np.ndarray, users: Ids, items: Ids, advice: str) -> None:
     order = np.argsort(pairs, kind="stable")
     repeated = order[1:][pairs[order[1:]] == pairs[order[:-1]]]
     again = repeated.min()
@@ -185,7 +186,7 @@ def raise_duplicates(pairs: np.ndarray, users: Ids, items: Ids) -> None:
     raise ValueError(
         f"User {shown_id(users, user)} has rated item {shown_id(items, item)} more than once, at "
         f"positions {first} and {again}; {len(repeated)} of {len(pairs)} ratings repeat an earlier "
-        'pair of user and item. Pass duplicates="mean" or duplicates="last" to keep one of each.'
+        f"pair of user and item. {advice}"
     )
 
 
@@ -251,7 +252,7 @@ def read_matrix(R: Any) -> tuple[scipy.sparse.csr_array, Any, Any]:
     if not nw.dependencies.is_into_dataframe(R):
         observed = observed_from_dense(R)
         return observed, Ids.range(observed.shape[0]), Ids.range(observed.shape[1])
-    columns = R.column_names if hasattr(R, "column_names") else R.columns
+    columns = R.column_names if nw.dependencies.is_pyarrow_table(R) else R.columns
     index = getattr(R, "index", None)
     rows = Ids.range(R.shape[0]) if index is None else index
     return _read_wide_frame(R), rows, list(columns)

@@ -187,8 +187,31 @@ def test_map_labels_items_by_id(model):
     assert_array_equal(display.labelled_points_.get_offsets(), display.positions[[9, 4]])
     display.plot(labels=model.item_ids_[:2])
     assert [text.get_text() for text in display.texts_] == ["0", "1"]
-    with pytest.raises(KeyError, match=r"'Alien' \(str\), which is none of the 50 items"):
+    with pytest.raises(KeyError, match=r"Unknown item id 'Alien' \(str\)"):
         display.plot(labels=["Alien"])
+
+
+def test_map_after_fit_with_y_is_of_its_columns(ratings):
+    wide = pd.DataFrame(ratings.to_matrix().toarray()).replace(0, np.nan).add_prefix("item ")
+    model = new("item").fit(wide.iloc[:, :40], wide.iloc[:, 40:])
+    display = ItemMapDisplay.from_estimator(model, labels=["item 41"])
+    assert_array_equal(display.item_ids, wide.columns[40:])
+    with pytest.raises(KeyError, match="item 3"):
+        display.plot(labels=["item 3"])
+
+
+def test_map_labels_are_no_mathematics(model):
+    display = ItemMapDisplay.from_estimator(model, labels={9: "From $5 to 10% of $x_", 4: "A$AP_$"})
+    display.figure_.draw_without_rendering()
+    assert [text.get_text() for text in display.texts_] == ["From $5 to 10% of $x_", "A$AP_$"]
+    assert not any(text.get_parse_math() for text in display.texts_)
+
+
+def test_curve_without_validation_scores():
+    three = Ratings([0, 1, 2], [0, 1, 0], [1, 2, 3])
+    model = AutoRecRegressor(8, early_stopping=True, random_state=0).fit(three)
+    assert model.validation_scores_ == []
+    assert TrainingCurveDisplay.from_estimator(model).validation_line_ is None
 
 
 def test_map_labels_of_a_series_are_its_values(model):
@@ -197,6 +220,8 @@ def test_map_labels_of_a_series_are_its_values(model):
     assert [text.get_text() for text in display.texts_] == ["nine", "four"]
     assert_array_equal([text.xy for text in display.texts_], display.positions[[9, 4]])
     display.plot(labels=pd.Series([9, 4]))  # the default index: no ids
+    assert [text.get_text() for text in display.texts_] == ["9", "4"]
+    display.plot(labels=pd.Series([9, 4], index=[3, 7]))  # a filtered column of ids
     assert [text.get_text() for text in display.texts_] == ["9", "4"]
     with pytest.raises(TypeError, match=r"as in \['Alien'\]"):
         display.plot(labels="Alien")

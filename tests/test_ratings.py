@@ -22,8 +22,10 @@ from sklearn.model_selection import (
 from sklearn.utils import _safe_indexing, indexable, resample
 from sklearn.utils.validation import _num_samples
 
+from skautorec import AutoRecRegressor
 from skautorec._matrix import observed_csr, observed_from_dense
 from skautorec._ratings import Ratings
+from skautorec.datasets import make_ratings
 
 FORMATS = ["bsr", "coo", "csc", "csr", "dia", "dok", "lil"]
 NAN, INF = np.nan, np.inf
@@ -255,9 +257,27 @@ def test_frame_and_back():
     assert again.timestamps.tolist() == dated.timestamps.tolist()
 
 
+def test_pairs_without_ratings_are_predicted_and_not_fitted():
+    pd = pytest.importorskip("pandas")
+    train = make_ratings(60, 40, 800, random_state=0)
+    model = AutoRecRegressor(4, max_iter=3, random_state=0).fit(train)
+    frame = train[:30].to_frame()
+    pairs = Ratings.from_frame(frame[["user_id", "item_id"]], user="user_id", item="item_id")
+    assert np.isnan(pairs.values).all()
+    assert repr(pairs).startswith("<Ratings: 30 pairs without ratings of")
+    assert pairs._repr_html_() and pd.isna(pairs.to_frame()["rating"]).all()
+    np.testing.assert_array_equal(model.predict(pairs), model.predict(train[:30]))
+    for call in (pairs.to_matrix, lambda: model.fit(pairs)):
+        with pytest.raises(ValueError, match="pairs without ratings, to be predicted"):
+            call()
+    model.fit(pairs, frame["rating"])
+    names = {"user": "user_id", "item": "item_id"}
+    assert len(Ratings.from_frame(pd.concat((frame, frame)), **names, duplicates="last")) == 30
+
+
 def test_resampling_with_replacement_is_no_matrix():
     again = resample(table(), n_samples=9, random_state=0)
-    with pytest.raises(ValueError, match="more than once"):
+    with pytest.raises(ValueError, match=r"more than once.*Resample without replacement"):
         again.to_matrix()
 
 
@@ -550,6 +570,8 @@ def test_wide_frames_of_pandas():
     assert content(Ratings.from_matrix(wide)) == [("b", 7, 1), ("b", 8, 0), ("a", 8, 2)]
     with pytest.raises(ValueError, match="user_ids: The id 'b' is given more than once"):
         Ratings.from_matrix(wide.loc[["b", "b"]])
+    named = pd.DataFrame({"column_names": [1.0, None], "columns": [0, 2]})
+    assert Ratings.from_matrix(named).item_ids.tolist() == ["column_names", "columns"]
     stored = scipy.sparse.csr_array([[0, 2.0], [1, 0]])
     assert len(Ratings.from_matrix(pd.DataFrame.sparse.from_spmatrix(stored))) == 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,7 +117,7 @@ class ErrorByActivityDisplay(Display):
         ValueError
             ``y`` is missing with a matrix, X or y do not fit, or ``n_bins`` is below 1.
         TypeError
-            ``estimator`` is no `AutoRecRegressor`.
+            ``estimator`` is no `AutoRecRegressor`, or ``n_bins`` is not an integer.
         sklearn.exceptions.NotFittedError
             It is not fitted.
         ImportError
@@ -170,6 +171,8 @@ class ErrorByActivityDisplay(Display):
         ------
         ValueError
             Lengths differ, or ``n_bins`` is below 1.
+        TypeError
+            ``n_bins`` is not an integer.
         ImportError
             Matplotlib is not installed.
         """
@@ -208,7 +211,8 @@ class ErrorByActivityDisplay(Display):
             Matplotlib is not installed.
         """
         ranges = [f"{low}" if low == high else f"{low}\u2013{high}" for low, high in self.bins]
-        if ax is not None and ax.containers:
+        ax = self._open(ax)
+        if ax.containers:
             drawn = [label.get_text() for label in ax.get_xticklabels()]
             if drawn != ranges:
                 raise ValueError(
@@ -216,7 +220,6 @@ class ErrorByActivityDisplay(Display):
                     f"{', '.join(ranges)}. Draw it on axes of its own, or predict the same ratings "
                     "after the same training ratings."
                 )
-        ax = self._open(ax)
         where = np.arange(len(self.rmse))
         usual = {"marker": "o", "capsize": 3, "label": self.name}
         self.errorbar_ = ax.errorbar(
@@ -236,17 +239,27 @@ class ErrorByActivityDisplay(Display):
             color=color,
         )
         ax.set_xticks(where, ranges)
-        if sum(map(len, ranges)) > 60:  # side by side they would overlap
-            for label in ax.get_xticklabels():
-                label.set(rotation=45, ha="right", rotation_mode="anchor")
         ax.set(xlabel="Known ratings of the user", ylabel="RMSE \u00b1 standard error")
         if self.name is not None:
             ax.legend(frameon=False)
+        _turn_crowded_ticks(ax)
         return self
 
 
-def _quantile_bins(numbers: np.ndarray, n_bins: int) -> list[np.ndarray]:
+def _turn_crowded_ticks(ax: Axes) -> None:
+    """Turn the labels of the x axis where they do not fit side by side."""
+    ax.figure.canvas.figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
+    gap = 4 * ax.figure.dpi / 72
+    if any(box.x1 + gap > after.x0 for box, after in itertools.pairwise(boxes)):
+        for label in ax.get_xticklabels():
+            label.set(rotation=45, ha="right", rotation_mode="anchor")
+
+
+def _quantile_bins(numbers: np.ndarray, n_bins: Any) -> list[np.ndarray]:
     """Masks of the members of each bin, ascending; none is empty."""
+    if not isinstance(n_bins, int | np.integer):
+        raise TypeError(f"n_bins is {n_bins!r}; give the number of bins.")
     if n_bins < 1:
         raise ValueError(f"n_bins is {n_bins}; give the number of bins, at least 1.")
     shares = np.arange(1, n_bins) / n_bins

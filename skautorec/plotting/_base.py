@@ -25,6 +25,8 @@ class Display:
     figure_: Figure
 
     def _open(self, ax: Axes | None) -> Axes:
+        if isinstance(ax, np.ndarray):
+            raise TypeError(f"ax is an array of shape {ax.shape}; give one of its Axes.")
         if ax is None:
             ax = _pyplot(type(self).__name__).subplots(layout="constrained")[1]
         self.ax_ = ax

@@ -11,7 +11,7 @@ from sklearn.utils.extmath import svd_flip
 from .._estimator import AutoRecRegressor
 from .._ids import Ids
 from .._inputs import has_ids_in_index
-from .._recommend import shown
+from .._recommend import known_codes
 from ._base import Display, check_estimator
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class ItemMapDisplay(Display):
             Fitted.
         labels : mapping or pandas Series from item id to str, or sequence of item ids, default=()
             Items to label; ids without a text are shown themselves. A Series with the default index
-            is a sequence.
+            or of ids only is a sequence.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a figure.
         **scatter_kwargs
@@ -113,7 +113,7 @@ class ItemMapDisplay(Display):
         Raises
         ------
         KeyError
-            An id in ``labels`` is not in ``item_ids_``.
+            An id in ``labels`` is not in ``target_ids_``.
         TypeError
             ``estimator`` is no `AutoRecRegressor`, or ``labels`` is a single id.
         sklearn.exceptions.NotFittedError
@@ -123,7 +123,7 @@ class ItemMapDisplay(Display):
         """
         check_estimator(estimator)
         positions, shares = _project(estimator.user_factors_, estimator.item_factors_)
-        display = cls(positions, estimator.item_ids_, explained_variance_ratio=shares)
+        display = cls(positions, estimator.target_ids_, explained_variance_ratio=shares)
         return display.plot(ax, labels=labels, **scatter_kwargs)
 
     def plot(
@@ -141,7 +141,7 @@ class ItemMapDisplay(Display):
             Axes to draw on; None makes a figure.
         labels : mapping or pandas Series from item id to str, or sequence of item ids, default=()
             Items to label; ids without a text are shown themselves. A Series with the default index
-            is a sequence.
+            or of ids only is a sequence.
         **scatter_kwargs
             Passed on to ``ax.scatter`` for all items.
 
@@ -159,15 +159,9 @@ class ItemMapDisplay(Display):
         ImportError
             Matplotlib is not installed.
         """
-        texts = _read_labels(labels)
         known = Ids(self.item_ids)
-        codes = {id: known.code(id) for id in texts}
-        unknown = [id for id, code in codes.items() if code < 0]
-        if unknown:
-            raise KeyError(
-                f"labels names {shown(unknown[0])}, which is none of the {len(known)} items; their "
-                f"ids are like {shown(known.array[0])}."
-            )
+        texts = _read_labels(labels, known)
+        codes = known_codes(known, list(texts), "item")
         ax = self._open(ax)
         positions = np.asarray(self.positions)
         usual: dict[str, Any] = {"s": 8, "c": "0.75", "linewidths": 0}
@@ -176,7 +170,7 @@ class ItemMapDisplay(Display):
         if not {"linewidth", "lw"}.isdisjoint(scatter_kwargs):
             del usual["linewidths"]
         self.points_ = ax.scatter(positions[:, 0], positions[:, 1], **(usual | scatter_kwargs))
-        labelled = positions[np.fromiter(codes.values(), np.intp, len(codes))]
+        labelled = positions[codes]
         self.labelled_points_ = ax.scatter(labelled[:, 0], labelled[:, 1], s=16, color="C0")
         # One unit is as long on either axis: the distances are what the map shows.
         ax.set_aspect("equal", adjustable="datalim")
@@ -194,11 +188,13 @@ class ItemMapDisplay(Display):
         ]
 
 
-def _read_labels(labels: Any) -> dict[Any, str]:
+def _read_labels(labels: Any, known: Ids) -> dict[Any, str]:
     """Text by item id."""
     if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
         raise TypeError(f"labels is {labels!r}; give item ids, as in [{labels!r}], or a mapping.")
-    if isinstance(labels, Mapping) or has_ids_in_index(labels):
+    # A filtered column of ids has an index that is not the default one, too.
+    is_series = has_ids_in_index(labels) and (known.codes(labels) < 0).any()
+    if isinstance(labels, Mapping) or is_series:
         return {id: str(text) for id, text in labels.items()}
     return {id: str(id) for id in labels}
 
@@ -241,7 +237,7 @@ def _label_points(ax: Axes, points: np.ndarray, texts: list[str]) -> list[Annota
 
 def _boxes(ax: Axes, text: str, point: np.ndarray) -> np.ndarray:
     """Lower left and upper right of a label in each place, on paper: ``(n_places, 2, 2)``."""
-    probe = ax.text(0, 0, text, fontsize="small")
+    probe = ax.text(0, 0, text, fontsize="small", parse_math=False)
     size = probe.get_window_extent().size
     probe.remove()
     corners = point + _OFFSETS * ax.figure.dpi / 72 + size * (np.sign(_OFFSETS) - 1) / 2
@@ -270,5 +266,6 @@ def _label(ax: Axes, text: str, point: np.ndarray, offset: np.ndarray) -> Annota
         ha=horizontal,
         va=vertical,
         fontsize="small",
+        parse_math=False,
         arrowprops=None if is_near else line,
     )

@@ -119,7 +119,7 @@ class TrainingCurveDisplay(Display):
         )
         ax.set(xlabel="Epochs of training", ylabel="Objective (equation 2)")
         self.validation_ax_ = self.validation_line_ = None
-        if self.validation_scores is not None:
+        if self.validation_scores is not None and len(self.validation_scores):
             self._plot_validation(ax, np.asarray(self.validation_scores))
         return self
 
