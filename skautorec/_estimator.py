@@ -29,6 +29,7 @@ from ._inputs import (
     read_ratings,
     read_targets,
     read_training_matrix,
+    refuse_other_index,
     refuse_overlap,
     without_values,
 )
@@ -135,6 +136,9 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         Ids of the training users: the vocabulary of `Ratings`, the index of a frame, else 0..n-1.
     item_ids_ : ndarray of shape (n_items,)
         Ids of the items: the vocabulary of `Ratings`, the columns of a frame, else 0..n-1.
+    target_ids_ : ndarray
+        Ids of the items that are predicted, in the order of ``item_factors_``: ``item_ids_``, or
+        after ``fit(X, y)`` those of the columns of ``y``.
     rating_range_ : tuple of float
         Lowest and highest rating.
     loss_curve_ : list of float
@@ -190,6 +194,7 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
     item_bias_: np.ndarray
     user_ids_: np.ndarray
     item_ids_: np.ndarray
+    target_ids_: np.ndarray
     rating_range_: tuple[float, float]
     loss_curve_: list[float]
     validation_scores_: list[float] | None
@@ -337,6 +342,8 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
 
     def _read_matrices(self, X: Any, y: Any) -> Read:
         """Check matrices and return how to read them."""
+        if self._has_targets:
+            refuse_other_index(X, y)
         context, self._users, self._items = read_training_matrix(self, X)
         self._target_items = self._items
         scale = read_range(context.data, len(self._items), self.rating_range)
@@ -582,6 +589,7 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         check_is_fitted(self)
         if isinstance(X, Ratings):
             return float(r2_score(X.values if y is None else y, self.predict(X)))
+        refuse_other_index(X, y)
         context = self._read_context(X)
         if y is not None:
             heldout = self._read_heldout(context, y)
@@ -613,14 +621,16 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
                 "to_module gives one autoencoder, and this estimator has "
                 f"{len(self._model.parts)}: fit with n_estimators=1 and kind='item' or 'user'."
             )
-        if self.kind == "user":
-            decoder, slope = self._item_rows(), self._target_scale.slope
+        part = self._model.parts[0]
+        if part.encodes == "rows":
+            # Without the coordinate that carries user biases, which the module adds by itself.
+            factors = self.item_factors_[:, : self._model.n_units]
+            decoder, slope = Rows(factors, self.item_bias_), self._target_scale.slope
         elif self._has_targets:
             raise ValueError("to_module needs kind='user' after fit(X, y), or a fit without y.")
         else:
             decoder, slope = self._scale.decoded(self._user_rows()), self._scale.slope[:1]
-        autoencoder = self._model.parts[0].autoencoder
-        return autoencoder.to_module(decoder, slope, *self.rating_range_)
+        return part.autoencoder.to_module(decoder, slope, *self.rating_range_)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file that loads without pickle.
@@ -644,7 +654,7 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         params = self.get_params(deep=False)
         if isinstance(self.random_state, np.random.RandomState):
             params["random_state"] = None
-        left_out = {"user_ids_", "item_ids_", "_skl_callbacks", *params}
+        left_out = {"user_ids_", "item_ids_", "target_ids_", "_skl_callbacks", *params}
         fitted = {name: value for name, value in self.__dict__.items() if name not in left_out}
         _persistence.write(path, {"params": params, "fitted": fitted})
 
@@ -677,6 +687,7 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
 
     def _share_ids(self) -> None:
         self.user_ids_, self.item_ids_ = self._users.array, self._items.array
+        self.target_ids_ = self._target_items.array
 
     def _read_context(self, X: Any) -> scipy.sparse.csr_array:
         return read_new_matrix(self, X, self._items)

@@ -242,6 +242,12 @@ def plain(identifier: Any) -> Any:
     return identifier.item() if isinstance(identifier, np.generic) and not is_time else identifier
 
 
+def same_type(first: Any, second: Any) -> bool:
+    """Whether two ids are of one type, as far as ids are told apart by it."""
+    kinds = [key[0] if isinstance(key, tuple) else type(key) for key in map(_key, (first, second))]
+    return kinds[0] == kinds[1]
+
+
 def factorize(ids: Any, name: str = "ids") -> tuple[np.ndarray, Ids]:
     """Split ids into codes and the vocabulary they point into.
 

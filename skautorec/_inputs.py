@@ -18,9 +18,9 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from ._core.model import select
-from ._ids import Ids, as_id_array
+from ._ids import Ids, as_id_array, plain
 from ._links import see
-from ._matrix import observed_csr, observed_from_dense, to_float64
+from ._matrix import observed_csr, observed_from_dense, to_float64, without_mask
 from ._ratings import Ratings
 from ._scale import Scale
 
@@ -34,6 +34,7 @@ __all__ = [
     "read_ratings",
     "read_targets",
     "read_training_matrix",
+    "refuse_other_index",
     "refuse_overlap",
     "without_values",
 ]
@@ -53,12 +54,12 @@ def is_frame(X: Any) -> bool:
     return nw.dependencies.is_into_dataframe(X)
 
 
-def has_ids_in_index(ids: Any) -> bool:
-    """Whether ``ids`` is a pandas Series whose index is not the default one, 0 to n-1."""
-    if not nw.dependencies.is_pandas_series(ids):
+def has_ids_in_index(data: Any) -> bool:
+    """Whether ``data`` is of pandas and has an index that is not the default one, 0 to n-1."""
+    if not (nw.dependencies.is_pandas_series(data) or nw.dependencies.is_pandas_dataframe(data)):
         return False
-    index = ids.index
-    return not (getattr(index, "start", None) == 0 and getattr(index, "step", None) == 1)
+    start, step = (getattr(data.index, name, None) for name in ("start", "step"))
+    return (start, step) != (0, 1)
 
 
 def frame_ids(X: Any) -> tuple[Ids, Ids]:
@@ -76,9 +77,21 @@ def read_training_matrix(
     if scipy.sparse.issparse(X):
         _refuse_bad_type(X)
         X = observed_csr(X)
-    checked = validate_data(
-        estimator, X, accept_sparse="csr", dtype=np.float64, ensure_all_finite="allow-nan"
-    )
+    try:
+        checked = validate_data(
+            estimator,
+            _prepared(X),
+            accept_sparse="csr",
+            dtype=np.float64,
+            ensure_all_finite="allow-nan",
+        )
+    except ValueError as error:
+        if not is_frame(X) or "could not convert" not in str(error):
+            raise
+        raise ValueError(
+            f"{error}. Every column of a matrix holds the ratings of an item; the ids of users "
+            "belong in the index of a pandas frame, as after set_index. " + see("data.html")
+        ) from None
     _warn_of_long_table(checked)
     observed = _observed(checked)
     _refuse_no_ratings(observed, "X")
@@ -100,7 +113,7 @@ def read_new_matrix(estimator: BaseEstimator, X: Any, items: Ids) -> scipy.spars
             X = observed_csr(X)
         checked = validate_data(
             estimator,
-            X,
+            _prepared(X),
             accept_sparse="csr",
             dtype=np.float64,
             ensure_all_finite="allow-nan",
@@ -139,7 +152,11 @@ def read_targets(y: Any, X: scipy.sparse.csr_array) -> tuple[scipy.sparse.csr_ar
             "y the answers would be among the inputs."
         )
     _refuse_no_ratings(targets, "y")
-    ids = frame_ids(y)[1] if is_frame(y) else Ids.range(targets.shape[1])
+    name = getattr(y, "name", None) if nw.dependencies.is_into_series(y) else None
+    if is_frame(y):
+        ids = frame_ids(y)[1]
+    else:
+        ids = Ids.range(targets.shape[1]) if name is None else Ids(as_id_array([name]))
     return targets, ids, ndim
 
 
@@ -217,16 +234,18 @@ def _aligned(X: Any, items: Ids) -> scipy.sparse.csr_array:
     if len(unknown):
         raise ValueError(
             f"The frame has {len(unknown)} columns that are no items of this estimator, the first "
-            f"is {unknown[0]!r}. Give exactly the columns in item_ids_, in any order."
+            f"is {plain(unknown[0])!r}. Give exactly the columns in item_ids_, in any order."
         )
     if missing:
         lacking = items.array[np.setdiff1d(np.arange(len(items)), codes)[0]]
         raise ValueError(
             f"The frame lacks {missing} of the {len(items)} items of this estimator, the first is "
-            f"{lacking!r}. Give exactly the columns in item_ids_, in any order; use NaN for items "
-            "without ratings."
+            f"{plain(lacking)!r}. Give exactly the columns in item_ids_, in any order; use NaN for "
+            "items without ratings, or reindex(columns=item_ids_)."
         )
-    checked = check_array(X, accept_sparse="csr", dtype=np.float64, ensure_all_finite="allow-nan")
+    checked = check_array(
+        _prepared(X), accept_sparse="csr", dtype=np.float64, ensure_all_finite="allow-nan"
+    )
     return _observed(checked[:, np.argsort(codes)])
 
 
@@ -246,7 +265,7 @@ def _read_y(y: Any) -> tuple[scipy.sparse.csr_array, int]:
     if scipy.sparse.issparse(y):
         return observed_csr(y), 2
     checked = check_array(
-        y,
+        without_mask(y),
         dtype=np.float64,
         ensure_2d=False,
         ensure_all_finite="allow-nan",
@@ -266,9 +285,7 @@ def _observed(checked: Any) -> scipy.sparse.csr_array:
             UserWarning,
             stacklevel=4,
         )
-    observed = observed_from_dense(checked)
-    _refuse_no_ratings(observed, "X")
-    return observed
+    return observed_from_dense(checked)
 
 
 def _refuse_no_ratings(observed: scipy.sparse.csr_array, name: str) -> None:
@@ -283,6 +300,24 @@ def _refuse_bad_type(X: Any) -> None:
     if X.dtype.kind not in "biuf":
         # validate_data has the message scikit-learn users know for complex and object data.
         check_array(X, accept_sparse=True)
+
+
+def refuse_other_index(X: Any, y: Any) -> None:
+    """Refuse rows of ``y`` that belong to other users than those of ``X``."""
+    if not has_ids_in_index(X) or not has_ids_in_index(y) or len(X) != len(y):
+        return
+    if not X.index.equals(y.index):
+        raise ValueError(
+            "X and y have a row per user, and their indexes differ: rows are matched by position. "
+            "Give y.loc[X.index], or y without an index if its rows are in the order of X's."
+        )
+
+
+def _prepared(X: Any) -> Any:
+    """With NaN in place of masks and of what a frame does not store, which scikit-learn reads."""
+    if hasattr(X, "sparse") and any(dtype.fill_value != 0 for dtype in X.dtypes):
+        return X.sparse.to_dense()
+    return without_mask(X)
 
 
 def _refuse_long_table(X: Any) -> None:
@@ -323,7 +358,7 @@ def _warn_of_long_table(checked: Any) -> None:
 
 def _frame_names(X: Any) -> list[Any]:
     """Column names of a frame of any library."""
-    return list(X.column_names if hasattr(X, "column_names") else X.columns)
+    return list(X.column_names if nw.dependencies.is_pyarrow_table(X) else X.columns)
 
 
 def _equal(left: scipy.sparse.csr_array, right: scipy.sparse.csr_array) -> bool:

@@ -14,10 +14,11 @@ import scipy.sparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._core.factors import Factors, Rows
-from ._ids import Ids, as_id_array, plain
+from ._ids import Ids, as_id_array, plain, same_type
 from ._inputs import has_ids_in_index, is_frame
+from ._ratings import Ratings
 
-__all__ = ["RecommenderMixin", "shown"]
+__all__ = ["RecommenderMixin", "known_codes", "shown"]
 
 
 class RecommenderMixin:
@@ -61,9 +62,9 @@ class RecommenderMixin:
         ----------
         user : id, mapping, list of either, sparse matrix or DataFrame
             Read in this order: a scipy sparse matrix or a DataFrame holds the ratings of new users,
-            a row each; a mapping ``{item_id: rating}`` is one new user; a list, ndarray or Index is
-            a batch of user ids or of mappings; anything else, a string or a tuple too, is the id of
-            one user of the training data.
+            a row each; a mapping ``{item_id: rating}`` is one new user; a list, array, Index or
+            Series is a batch of user ids or of mappings; anything else, a string or a tuple too, is
+            the id of one user of the training data.
         n : int, default=10
             Items to list.
         exclude_seen : bool, default=True
@@ -82,8 +83,9 @@ class RecommenderMixin:
             Best first; equal scores in the order of ``item_ids_``.
         scores : ndarray of float64 of the same shape
             Predicted ratings in rating units, **not clipped** to the rating range, since clipping
-            would make the order of a generous user's list arbitrary; rounded to single precision,
-            so that one user gets the same list alone and in a batch.
+            would make the order of a generous user's list arbitrary. They are compared in single
+            precision, so that rounding, which differs between one user and a batch, does not
+            reorder a list.
         std : ndarray of float64 of the same shape
             Only with ``return_std``: of a rating by the user, noise included, in rating units.
 
@@ -167,6 +169,7 @@ class RecommenderMixin:
         code = self._item_codes(as_single(item))[0]
         factors = self.item_factors_ - self.item_factors_.mean(axis=0)
         norms = np.linalg.norm(factors, axis=1)
+        norms[np.bincount(self._seen.indices, minlength=len(norms)) == 0] = np.inf
         unit = factors / np.where(norms > 0, norms, 1.0)[:, None]
         columns = self._read_candidates(candidates, None)
         columns = columns[columns != code]
@@ -221,6 +224,11 @@ class RecommenderMixin:
             return *self._new_users(self._read_context(user)), False
         if isinstance(user, Mapping):
             return *self._new_users(self._read_mappings([user])), True
+        if isinstance(user, Ratings):
+            raise TypeError(
+                "recommend takes users, and Ratings holds ratings. For all users of a table give "
+                "its user_ids; for new users a row each, as in to_matrix()."
+            )
         self._refuse_series_of_ratings(user)
         is_batch = isinstance(user, list | np.ndarray) or _is_index(user)
         if isinstance(user, np.ndarray) and user.ndim != 1:
@@ -232,6 +240,11 @@ class RecommenderMixin:
         batch = user if is_batch else [user]
         if len(batch) and all(isinstance(one, Mapping) for one in batch):
             return *self._new_users(self._read_mappings(batch)), False
+        if any(isinstance(one, Mapping) for one in batch):
+            raise TypeError(
+                "A batch of users is of ids or of mappings {item_id: rating}, not of both: call "
+                "recommend for each."
+            )
         codes = self._user_codes(batch if is_batch else as_single(user))
         seen = self._seen[codes]
         context = self._known_context()[codes] if self._has_targets else seen
@@ -252,7 +265,7 @@ class RecommenderMixin:
             codes = [self._items.code(item) for item in ratings]
             for item, code, rating in zip(ratings, codes, ratings.values(), strict=True):
                 if code < 0:
-                    _known(self._items, as_single(item), "item", self._users)
+                    known_codes(self._items, as_single(item), "item", self._users)
                 rows.append(row)
                 columns.append(code)
                 values.append(_number(item, rating))
@@ -269,10 +282,11 @@ class RecommenderMixin:
         return scipy.sparse.coo_array((np.array(values, float), (rows, columns)), shape).tocsr()
 
     def _user_codes(self, users: Any) -> np.ndarray:
-        return _known(self._users, users, "user", self._items)
+        return known_codes(self._users, users, "user", self._items)
 
     def _item_codes(self, items: Any) -> np.ndarray:
-        return _known(self._target_items, items, "item", self._users)
+        where = "target_ids_" if self._has_targets else "item_ids_"
+        return known_codes(self._target_items, items, "item", self._users, where)
 
     def _refuse_series_of_ratings(self, user: Any) -> None:
         """Refuse ratings by item id, which would be read as a batch of user ids."""
@@ -310,46 +324,62 @@ def as_single(identifier: Any) -> np.ndarray:
     return wrapped
 
 
-def _known(ids: Ids, wanted: Any, what: str, others: Ids) -> np.ndarray:
-    """Codes of ids of one side, which must all be known; ``others`` are those of the other side."""
+def known_codes(
+    ids: Ids, wanted: Any, what: str, others: Ids | None = None, where: str = ""
+) -> np.ndarray:
+    """Codes of ids, which must all be known.
+
+    Messages call one a ``what``, "user" or "item", and say that ``where`` holds them;
+    ``others`` are the ids of the other side.
+    """
     codes = ids.codes(wanted)
     unknown = np.flatnonzero(codes < 0)
     if len(unknown):
+        where = where or f"{what}_ids_"
         first = as_id_array(wanted)[unknown[0]]
         if has_ids_in_index(wanted) and (ids.codes(wanted.index) >= 0).all():
             advice = "Ids are a Series' values, and here its index holds them: give series.index."
         else:
-            advice = _advice(first, what, ids, others)
+            advice = _advice(first, what, ids, others, where)
         raise KeyError(
-            f"Unknown {what} id {shown(first)}: it is not in {what}_ids_, which holds {len(ids)} "
-            f"ids such as {shown(ids.array[0])}. {advice}"
+            f"Unknown {what} id {shown(first)}: it is not in {where}, which holds {len(ids)} ids "
+            f"such as {shown(ids.array[0])}. {advice}"
         )
     return codes
 
 
-def _advice(unknown: Any, what: str, ids: Ids, others: Ids) -> str:
+def _advice(unknown: Any, what: str, ids: Ids, others: Ids | None, where: str) -> str:
     if isinstance(unknown, bool | np.bool_):
-        return f"For a boolean mask give {what}_ids_[mask]."
-    if isinstance(unknown, tuple) and (ids.codes(as_id_array(list(unknown))) >= 0).all():
-        return "A tuple is one id: for several ids give a list."
+        return f"For a boolean mask give {where}[mask]."
+    if isinstance(unknown, tuple) and unknown and (ids.codes(list(unknown)) >= 0).all():
+        return "A tuple is one id: where several can be given, give a list."
     advice = []
-    if type(plain(unknown)) is not type(plain(ids.array[0])):
+    if not any(same_type(unknown, known) for known in ids.array[:100]):
         advice.append("Ids of different types are different.")
-    if others.code(unknown) >= 0:
+    if others is not None and others.code(unknown) >= 0:
         advice.append(f"There is {'an item' if what == 'user' else 'a user'} with this id.")
-    if what == "item" and isinstance(unknown, str):
-        advice += [f"Did you mean {shown(similar)}?" for similar in _similar_texts(unknown, ids)]
+    similar = _similar_text(unknown, ids, only_case=what == "user")
+    if similar is not None:
+        advice.append(f"Did you mean {shown(similar)}?")
     if not advice and what == "user":
         advice.append("For a new user give ratings, as in recommend({item_id: rating}).")
-    return " ".join(advice) or f"Look for it in {what}_ids_."
+    return " ".join(advice) or f"Look for it in {where}."
 
 
-def _similar_texts(text: str, ids: Ids) -> list[str]:
-    """The shortest id that holds a text, else the one most like it, if any is; case is ignored."""
-    by_lower = {id.casefold(): id for id in ids.array.tolist() if isinstance(id, str)}
-    wanted = text.casefold()
+def _similar_text(unknown: Any, ids: Ids, only_case: bool) -> str | None:
+    """Find the id that is the same text but for case and outer spaces.
+
+    Otherwise, unless only that counts, the shortest that holds the text, or the one most like it.
+    """
+    if not isinstance(unknown, str) or not unknown.strip():
+        return None
+    by_lower = {id.strip().casefold(): id for id in ids.array.tolist() if isinstance(id, str)}
+    wanted = unknown.strip().casefold()
+    if only_case or wanted in by_lower:
+        return by_lower.get(wanted)
     holding = sorted((lower for lower in by_lower if wanted in lower), key=len)
-    return [by_lower[lower] for lower in (holding or get_close_matches(wanted, by_lower, 1))[:1]]
+    likely = holding or get_close_matches(wanted, by_lower, 1)
+    return by_lower[likely[0]] if likely else None
 
 
 def shown(identifier: Any) -> str:
@@ -367,7 +397,9 @@ def _batch(ids: Any, name: str) -> Any:
 
 
 def _is_index(user: Any) -> bool:
-    return nw.dependencies.is_pandas_index(user) or nw.dependencies.is_into_series(user)
+    """Whether it is an index, a series or an array of pandas, pyarrow and the like."""
+    is_array = hasattr(user, "__array__") and hasattr(user, "__len__")
+    return (is_array and not isinstance(user, np.generic)) or nw.dependencies.is_into_series(user)
 
 
 def _number(item: Any, rating: Any) -> float:

@@ -30,13 +30,19 @@ class Scale:
 
     @classmethod
     def of_columns(cls, ratings: scipy.sparse.csr_array) -> Scale:
-        """Each column's own observed range; 0..0 for a column without ratings."""
+        """Each column's own observed range.
+
+        Where cells are unobserved, a column of equal ratings, or of none, says nothing of its range
+        and takes that of all ratings.
+        """
         low = np.full(ratings.shape[1], np.inf)
         high = np.full(ratings.shape[1], -np.inf)
         np.minimum.at(low, ratings.indices, ratings.data)
         np.maximum.at(high, ratings.indices, ratings.data)
-        empty = np.isinf(low)
-        return cls(np.where(empty, 0.0, low), np.where(empty, 0.0, high))
+        if ratings.nnz < ratings.shape[0] * ratings.shape[1]:
+            says_nothing = low >= high
+            low[says_nothing], high[says_nothing] = ratings.data.min(), ratings.data.max()
+        return cls(low, high)
 
     @property
     def bounds(self) -> tuple[float, float]:

@@ -259,6 +259,9 @@ def make_top_n_scorer(
     estimator with a ``recommend`` like `AutoRecRegressor`'s can be scored with the first three; the
     other two need an `AutoRecRegressor`, and a TypeError says so.
 
+    Lists leave out what the user has rated in training, so training scores
+    (``return_train_score=True``) of the first three are 0.
+
     ``recommend`` raises a KeyError for a user whom it does not know; slices of one `Ratings`, as in
     cross-validation, always know all users.
 

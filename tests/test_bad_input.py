@@ -14,6 +14,7 @@ from skautorec import AutoRecRegressor, Ratings
 from skautorec._core.sparse import Pattern
 from skautorec._progress import FitProgress
 from skautorec.datasets import make_ratings
+from skautorec.plotting import ErrorByActivityDisplay
 
 TABLE = make_ratings(30, 20, 250, random_state=0)
 R = TABLE.to_matrix()
@@ -42,6 +43,13 @@ def model(**changed):
 FITTED = model().fit(R)
 NAMED = model().fit(pd.DataFrame(DENSE, columns=[f"item {j}" for j in range(20)]))
 
+WORDS = model().fit(pd.DataFrame(DENSE, index=[f"cust-{i}" for i in range(30)]))
+DATED = model().fit(pd.DataFrame(DENSE, columns=pd.date_range("2020-01-01", periods=20)))
+TARGETED = model().fit(
+    pd.DataFrame(DENSE[:, :15], columns=[f"item {j}" for j in range(15)]),
+    pd.DataFrame(DENSE[:, 15:], columns=[f"book {j}" for j in range(5)]),
+)
+
 
 def duplicated():
     return scipy.sparse.coo_array(([3.0, 4.0, 5.0], ([0, 0, 1], [2, 2, 3])), shape=(5, 6))
@@ -54,11 +62,6 @@ CASES = {
     "sparse without ratings": (lambda: model().fit(EMPTY), ValueError, "no ratings"),
     "empty Ratings": (lambda: model().fit(TABLE[:0]), ValueError, "no ratings"),
     "dense all NaN": (lambda: model().fit(np.full((5, 4), np.nan)), ValueError, "no ratings"),
-    "dense all NaN in predict": (
-        lambda: FITTED.predict(np.full((5, 20), np.nan)),
-        ValueError,
-        "no ratings",
-    ),
     "stored NaN": (lambda: model().fit(with_value(np.nan)), ValueError, "NaN"),
     "stored infinity": (lambda: model().fit(with_value(np.inf)), ValueError, "infinit"),
     "stored NaN in predict": (lambda: FITTED.predict(with_value(np.nan)), ValueError, "NaN"),
@@ -143,7 +146,44 @@ CASES = {
         KeyError,
         "boolean mask",
     ),
-    "tuple of users": (lambda: FITTED.recommend((1, 2)), KeyError, "for several ids give a list"),
+    "user id of another case": (
+        lambda: WORDS.recommend(" Cust-1"),
+        KeyError,
+        "Did you mean 'cust-1' (str)?",
+    ),
+    "part of a user id": (lambda: WORDS.recommend("cust"), KeyError, "For a new user give"),
+    "empty text as item": (lambda: NAMED.similar_items(""), KeyError, "Look for it in item_ids_"),
+    "time among times": (
+        lambda: DATED.similar_items(pd.Timestamp("1999-01-01")),
+        KeyError,
+        "Look for it in item_ids_",
+    ),
+    "input as candidate after fit(X, y)": (
+        lambda: TARGETED.recommend(1, candidates=["item 1"]),
+        KeyError,
+        "it is not in target_ids_, which holds 5 ids",
+    ),
+    "ids and mappings": (lambda: FITTED.recommend([{3: 4}, 5]), TypeError, "not of both"),
+    "Ratings as users": (lambda: FITTED.recommend(TABLE), TypeError, "its user_ids"),
+    "users among the columns": (
+        lambda: model().fit(pd.DataFrame(DENSE).add_prefix("item ").assign(who="cust-1")),
+        ValueError,
+        "belong in the index",
+    ),
+    "folder as file": (lambda: FITTED.save("."), IsADirectoryError, "is a folder"),
+    "n_bins=2.5": (
+        lambda: ErrorByActivityDisplay.from_predictions([1, 2], [1, 2], [1, 2], n_bins=2.5),
+        TypeError,
+        "n_bins is 2.5",
+    ),
+    "array of axes": (
+        lambda: ErrorByActivityDisplay.from_predictions(
+            [1, 2], [1, 2], [1, 2], ax=np.empty(2, dtype=object)
+        ),
+        TypeError,
+        "give one of its Axes",
+    ),
+    "tuple of users": (lambda: FITTED.recommend((1, 2)), KeyError, "A tuple is one id"),
     "part of an item id": (
         lambda: NAMED.similar_items("ITEM 1"),
         KeyError,
@@ -285,7 +325,7 @@ def test_interrupting_a_fit_keeps_the_best_so_far():
 def test_an_interrupt_ends_the_fit_and_not_only_a_network(monkeypatch):
     heard = []
 
-    def interrupt(progress, number, loss):
+    def interrupt(progress, number, loss, score):
         heard.append(number)
         if len(heard) == 18:  # in the first part of the second member
             raise KeyboardInterrupt

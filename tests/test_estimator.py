@@ -422,3 +422,123 @@ def test_lbfgs_finds_a_step_where_the_first_one_is_too_long():
     losses = np.array(AutoRecRegressor(50, random_state=0, **chosen).fit(ratings).loss_curve_)
     assert (np.diff(losses) < 0).all()
     assert losses[-1] < losses[0] / 4
+
+
+@pytest.mark.parametrize("kind", ["user", "item"])
+def test_to_module_is_of_what_was_fitted(kind, ratings):
+    R = ratings.to_matrix()
+    model = new(kind).fit(R)
+    expected = model.to_module()(torch.full((1, R.shape[kind == "user"]), 3.0))
+    other = {"user": "item", "item": "user"}[kind]
+    again = model.set_params(kind=other).to_module()
+    torch.testing.assert_close(again(torch.full((1, R.shape[kind == "user"]), 3.0)), expected)
+
+
+def test_to_module_after_fit_with_y_of_several_ranges(ratings):
+    R = ratings.to_matrix().toarray()
+    R[R == 0] = np.nan
+    X, y = R[:, :40], R[:, 40:] * np.arange(1, 11)
+    model = new("user", rating_range=(0, 10)).fit(X, y)
+    module = model.to_module()
+    with torch.no_grad():
+        predicted = module(torch.tensor(X, dtype=torch.float32)).numpy()
+    low, high = np.nanmin(y, axis=0), np.nanmax(y, axis=0)
+    np.testing.assert_allclose(np.clip(predicted, low, high), model.predict(X), atol=1e-4)
+
+
+def test_the_default_dtype_of_torch_does_not_matter(kind, ratings):
+    expected = new(kind).fit(ratings).predict(ratings)
+    torch.set_default_dtype(torch.float64)
+    try:
+        model = new(kind).fit(ratings)
+        np.testing.assert_array_equal(model.predict(ratings), expected)
+        if kind != "both":
+            assert {p.dtype for p in model.to_module().parameters()} == {torch.float32}
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_masked_cells_are_unobserved(kind, ratings):
+    dense = ratings.to_matrix().toarray()
+    masked = np.ma.masked_equal(dense, 0)
+    with_nan = np.where(dense == 0, np.nan, dense)
+    assert len(Ratings.from_matrix(masked)) == len(ratings)
+    expected = new(kind).fit(with_nan).predict(with_nan)
+    np.testing.assert_array_equal(new(kind).fit(masked).predict(masked), expected)
+
+
+def test_frames_of_sparse_columns_with_gaps(ratings):
+    dense = ratings.to_matrix().toarray()
+    frame = pd.DataFrame(np.where(dense == 0, np.nan, dense))
+    sparse = frame.astype(pd.SparseDtype(float, np.nan))
+    model = new("item").fit(sparse)
+    np.testing.assert_array_equal(model.predict(sparse), new("item").fit(frame).predict(frame))
+
+
+def test_rows_without_ratings_get_the_prior_dense_too(kind, ratings):
+    model = new(kind).fit(ratings)
+    nothing = np.full((2, 50), np.nan)
+    np.testing.assert_array_equal(
+        model.predict(nothing), model.predict(scipy.sparse.csr_array((2, 50)))
+    )
+    np.testing.assert_array_equal(
+        model.recommend(pd.DataFrame(nothing), n=3)[0][0], model.recommend({}, n=3)[0]
+    )
+
+
+def test_columns_of_y_with_one_rating_are_near_the_others(kind, ratings):
+    dense = ratings.to_matrix().toarray()
+    wide = pd.DataFrame(np.where(dense == 0, np.nan, dense)).add_prefix("item ")
+    X, y = wide.iloc[:, :40], wide.iloc[:, 40:].copy()
+    y["rare"] = np.nan
+    y.loc[3, "rare"] = 5.0
+    y["never"] = np.nan
+    model = new(kind).fit(X, y)
+    assert model.target_ids_.tolist() == y.columns.tolist()
+    assert model.item_ids_.tolist() == X.columns.tolist()
+    rare = model.predict(X)[:, -2]
+    assert rare.std() > 0 and rare.mean() < 4.9
+    _, _, std = model.recommend(7, n=12, return_std=True, exclude_seen=False)
+    assert (std > 0).all()
+    one = new(kind).fit(X, y["item 41"])
+    assert one.target_ids_.tolist() == ["item 41"]
+
+
+def test_rows_of_y_belong_to_those_of_x(ratings):
+    wide = pd.DataFrame(ratings.to_matrix().toarray()).replace(0, np.nan)
+    wide.index = [f"user {i}" for i in wide.index]
+    X, y = wide.iloc[:, :40], wide.iloc[:, 40:]
+    model = new("item").fit(X, y)
+    for call in (new("item").fit, model.score):
+        with pytest.raises(ValueError, match=r"y.loc\[X.index\]"):
+            call(X, y.sample(frac=1, random_state=0))
+    assert model.score(X, y.to_numpy()) == model.score(X, y)
+
+
+def test_saved_files_have_the_usual_mode_and_links_stay(ratings, tmp_path):
+    model = new("item").fit(ratings)
+    (tmp_path / "usual").touch()
+    model.save(tmp_path / "model.npz")
+    assert (tmp_path / "model.npz").stat().st_mode == (tmp_path / "usual").stat().st_mode
+    (tmp_path / "model.npz").chmod(0o640)
+    mode = (tmp_path / "model.npz").stat().st_mode
+    model.save(tmp_path / "model.npz")
+    assert (tmp_path / "model.npz").stat().st_mode == mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.npz", "usual"]
+    try:
+        (tmp_path / "link").symlink_to("model.npz")
+    except OSError:  # Windows, without the right to
+        return
+    before = (tmp_path / "model.npz").read_bytes()
+    new("user").fit(ratings).save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "model.npz").read_bytes() != before
+
+
+def test_a_memory_mapped_estimator_serves_without_a_warning(ratings, tmp_path):
+    model = new("both").fit(ratings)
+    joblib.dump(model, tmp_path / "model.joblib")
+    mapped = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    assert not mapped.item_factors_.flags.writeable
+    np.testing.assert_array_equal(mapped.predict(ratings), model.predict(ratings))
+    np.testing.assert_array_equal(mapped.recommend({3: 5})[0], model.recommend({3: 5})[0])

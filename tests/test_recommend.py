@@ -89,6 +89,37 @@ def test_folded_in_factors_give_the_scores_of_recommend(known):
     np.testing.assert_array_equal(model.fold_in([3, 5])[1], model.user_bias_[[3, 5]])
 
 
+def test_arrays_of_pandas_and_pyarrow_are_batches():
+    users = pd.Series(["ann", "bob", "cid"])
+    frame = pd.DataFrame({"user": users, "item": [1, 2, 3], "rating": [4.0, 5.0, 3.0]})
+    names = {name: name for name in frame}
+    model = fitted("item", Ratings.from_frame(frame, **names), hidden_units=2)
+    expected = model.recommend(["ann", "bob", "cid"], n=2)[0]
+    batches = [frame["user"].unique(), pd.array(users, dtype="string"), pd.Categorical(users)]
+    batches += [pytest.importorskip("pyarrow").array(users.tolist())]
+    for batch in batches:
+        np.testing.assert_array_equal(model.recommend(batch, n=2)[0], expected)
+
+
+def test_an_item_without_ratings_is_like_no_other():
+    ratings = make_ratings(60, 40, 800, random_state=0)
+    unrated = 7
+    for kind in KINDS:
+        model = fitted(kind, ratings[ratings.items != unrated])
+        ids, similarities = model.similar_items(3, n=39)
+        assert similarities[ids == unrated] == 0
+        assert (model.similar_items(unrated, n=39)[1] == 0).all()
+        assert (similarities[ids != unrated] != 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_offset_of_all_ratings_changes_no_list(kind):
+    ratings = make_ratings(60, 40, 800, random_state=0)
+    model = fitted(kind, ratings)
+    far = fitted(kind, ratings.with_values(ratings.values + 1e6))
+    np.testing.assert_array_equal(far.recommend([3, 5])[0], model.recommend([3, 5])[0])
+
+
 def test_filters(known):
     model, R, _, _ = known
     seen = np.flatnonzero(~np.isnan(R[5]))
