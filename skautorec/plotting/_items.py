@@ -39,7 +39,7 @@ class ItemMapDisplay(Display):
     item_ids : array-like of shape (n_items,)
         Their ids.
     explained_variance_ratio : array-like of shape (2,), default=None
-        Share of the variance that each axis shows.
+        Share of the variance that each axis shows, written beside its name.
 
     Attributes
     ----------
@@ -183,7 +183,7 @@ class ItemMapDisplay(Display):
         if self.explained_variance_ratio is None:
             return names
         return [
-            f"{name}, rating units ({share:.0%} of the variance)"
+            f"{name}, rating units ({share:.0%})"
             for name, share in zip(names, self.explained_variance_ratio, strict=True)
         ]
 
