@@ -325,6 +325,7 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         self._context = self._seen = without_values(context)
         if targets is not None:
             self._seen = without_values(targets)
+        self._is_rated = np.bincount(self._seen.indices, minlength=len(self._target_items)) > 0
         self._share_ids()
         self.rating_range_ = self._scale.bounds
         progress.end()
@@ -645,6 +646,8 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         TypeError
             Ids of a type that cannot be written without pickle; the message names it. Numbers,
             strings, bytes, booleans, datetime64, UUIDs and tuples of these can.
+        OSError
+            There is no such folder, ``path`` is a folder, or it cannot be written.
 
         Notes
         -----

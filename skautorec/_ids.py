@@ -19,7 +19,7 @@ import numpy as np
 
 from ._links import see
 
-__all__ = ["Ids", "as_id_array", "factorize", "plain"]
+__all__ = ["Ids", "as_id_array", "factorize", "plain", "same_type"]
 
 _NATIVE_KINDS = "biufcmMU"
 _NOT_SAVED = (

@@ -23,9 +23,10 @@ from ._links import see
 from ._matrix import observed_csr, observed_from_dense, to_float64, without_mask
 from ._ratings import Ratings
 from ._scale import Scale
+from ._table import frame_names
 
 __all__ = [
-    "has_ids_in_index",
+    "has_own_index",
     "hide_ratings",
     "is_frame",
     "read_heldout",
@@ -54,19 +55,23 @@ def is_frame(X: Any) -> bool:
     return nw.dependencies.is_into_dataframe(X)
 
 
-def has_ids_in_index(data: Any) -> bool:
+def has_own_index(data: Any) -> bool:
     """Whether ``data`` is of pandas and has an index that is not the default one, 0 to n-1."""
-    if not (nw.dependencies.is_pandas_series(data) or nw.dependencies.is_pandas_dataframe(data)):
+    if not _has_index(data):
         return False
     start, step = (getattr(data.index, name, None) for name in ("start", "step"))
     return (start, step) != (0, 1)
+
+
+def _has_index(data: Any) -> bool:
+    return nw.dependencies.is_pandas_series(data) or nw.dependencies.is_pandas_dataframe(data)
 
 
 def frame_ids(X: Any) -> tuple[Ids, Ids]:
     """User ids from the index of a frame (0..n-1 where it has none), item ids from its columns."""
     index = getattr(X, "index", None)
     users = Ids.range(X.shape[0]) if index is None else Ids(as_id_array(index))
-    return users, Ids(as_id_array(_frame_names(X)))
+    return users, Ids(as_id_array(frame_names(X)))
 
 
 def read_training_matrix(
@@ -120,7 +125,7 @@ def read_new_matrix(estimator: BaseEstimator, X: Any, items: Ids) -> scipy.spars
             reset=False,
         )
         return _observed(checked)
-    return _aligned(X, items)
+    return _aligned(X, items, "item_ids_")
 
 
 def read_ratings(ratings: Ratings, y: Any) -> Ratings:
@@ -129,7 +134,7 @@ def read_ratings(ratings: Ratings, y: Any) -> Ratings:
         raise ValueError("These Ratings hold no ratings; give at least one to fit on.")
     if y is None:
         return ratings
-    values = to_float64(column_or_1d(y), "y")
+    values = to_float64(column_or_1d(without_mask(y)), "y")
     if len(values) != len(ratings):
         raise ValueError(
             f"y has {len(values)} values for {len(ratings)} ratings; give one per rating, or leave "
@@ -152,17 +157,21 @@ def read_targets(y: Any, X: scipy.sparse.csr_array) -> tuple[scipy.sparse.csr_ar
             "y the answers would be among the inputs."
         )
     _refuse_no_ratings(targets, "y")
-    name = getattr(y, "name", None) if nw.dependencies.is_into_series(y) else None
+    return targets, _target_ids(y, targets.shape[1]), ndim
+
+
+def _target_ids(y: Any, n_targets: int) -> Ids:
+    """Ids of the columns of ``y``: names of a frame, or that of a series, where there are any."""
     if is_frame(y):
-        ids = frame_ids(y)[1]
-    else:
-        ids = Ids.range(targets.shape[1]) if name is None else Ids(as_id_array([name]))
-    return targets, ids, ndim
+        return frame_ids(y)[1]
+    name = getattr(y, "name", None) if nw.dependencies.is_into_series(y) else None
+    has_name = name is not None and name == name and name != ""
+    return Ids(as_id_array([name])) if has_name else Ids.range(n_targets)
 
 
 def read_heldout(y: Any, n_users: int, items: Ids) -> scipy.sparse.csr_array:
     """Read held-out ratings of ``items``: frames by column name, arrays by position."""
-    heldout = _aligned(y, items) if is_frame(y) else _read_y(y)[0]
+    heldout = _aligned(y, items, "target_ids_") if is_frame(y) else _read_y(y)[0]
     if heldout.shape != (n_users, len(items)):
         raise ValueError(
             f"y has shape {heldout.shape}, expected {(n_users, len(items))}: a row per row of X "
@@ -226,7 +235,7 @@ def read_range(values: np.ndarray, n_columns: int, given: Any) -> Scale:
     return Scale.shared(lowest, highest, n_columns)
 
 
-def _aligned(X: Any, items: Ids) -> scipy.sparse.csr_array:
+def _aligned(X: Any, items: Ids, where: str) -> scipy.sparse.csr_array:
     """Read a frame whose columns are exactly ``items``, in any order."""
     columns = frame_ids(X)[1]
     codes = items.translate(columns)
@@ -234,14 +243,14 @@ def _aligned(X: Any, items: Ids) -> scipy.sparse.csr_array:
     if len(unknown):
         raise ValueError(
             f"The frame has {len(unknown)} columns that are no items of this estimator, the first "
-            f"is {plain(unknown[0])!r}. Give exactly the columns in item_ids_, in any order."
+            f"is {plain(unknown[0])!r}. Give exactly the columns in {where}, in any order."
         )
     if missing:
         lacking = items.array[np.setdiff1d(np.arange(len(items)), codes)[0]]
         raise ValueError(
             f"The frame lacks {missing} of the {len(items)} items of this estimator, the first is "
-            f"{plain(lacking)!r}. Give exactly the columns in item_ids_, in any order; use NaN for "
-            "items without ratings, or reindex(columns=item_ids_)."
+            f"{plain(lacking)!r}. Give exactly the columns in {where}, in any order; use NaN for "
+            f"items without ratings, or reindex(columns={where})."
         )
     checked = check_array(
         _prepared(X), accept_sparse="csr", dtype=np.float64, ensure_all_finite="allow-nan"
@@ -265,7 +274,7 @@ def _read_y(y: Any) -> tuple[scipy.sparse.csr_array, int]:
     if scipy.sparse.issparse(y):
         return observed_csr(y), 2
     checked = check_array(
-        without_mask(y),
+        _prepared(y),
         dtype=np.float64,
         ensure_2d=False,
         ensure_all_finite="allow-nan",
@@ -304,18 +313,20 @@ def _refuse_bad_type(X: Any) -> None:
 
 def refuse_other_index(X: Any, y: Any) -> None:
     """Refuse rows of ``y`` that belong to other users than those of ``X``."""
-    if not has_ids_in_index(X) or not has_ids_in_index(y) or len(X) != len(y):
+    if not _has_index(X) or not _has_index(y) or len(X) != len(y):
         return
-    if not X.index.equals(y.index):
+    codes = Ids(as_id_array(X.index)).codes(as_id_array(y.index))
+    in_order = np.arange(len(codes))
+    if np.array_equal(np.sort(codes), in_order) and not np.array_equal(codes, in_order):
         raise ValueError(
-            "X and y have a row per user, and their indexes differ: rows are matched by position. "
-            "Give y.loc[X.index], or y without an index if its rows are in the order of X's."
+            "X and y have a row per user, and their indexes hold the same users in another order, "
+            "while rows are matched by position. Give y.loc[X.index]."
         )
 
 
 def _prepared(X: Any) -> Any:
     """With NaN in place of masks and of what a frame does not store, which scikit-learn reads."""
-    if hasattr(X, "sparse") and any(dtype.fill_value != 0 for dtype in X.dtypes):
+    if hasattr(X, "sparse") and all(dtype.fill_value != dtype.fill_value for dtype in X.dtypes):
         return X.sparse.to_dense()
     return without_mask(X)
 
@@ -323,7 +334,7 @@ def _prepared(X: Any) -> Any:
 def _refuse_long_table(X: Any) -> None:
     if not is_frame(X):
         return
-    names = [name for name in _frame_names(X) if isinstance(name, str)]
+    names = [name for name in frame_names(X) if isinstance(name, str)]
     users = [name for name in names if _USER.match(name)]
     items = [name for name in names if _ITEM.match(name)]
     ratings = [name for name in names if _RATING.match(name)]
@@ -354,11 +365,6 @@ def _warn_of_long_table(checked: Any) -> None:
             UserWarning,
             stacklevel=6,
         )
-
-
-def _frame_names(X: Any) -> list[Any]:
-    """Column names of a frame of any library."""
-    return list(X.column_names if nw.dependencies.is_pyarrow_table(X) else X.columns)
 
 
 def _equal(left: scipy.sparse.csr_array, right: scipy.sparse.csr_array) -> bool:

@@ -99,10 +99,16 @@ def to_float64(values: Any, name: str) -> np.ndarray:
 
 
 def without_mask(values: Any) -> Any:
-    """Return masked entries as NaN; what is no masked array as it is."""
-    if not isinstance(values, np.ma.MaskedArray):
+    """Return masked numbers as NaN; what has none as it is."""
+    if not isinstance(values, np.ma.MaskedArray) or not np.ma.getmaskarray(values).any():
         return values
-    return np.ma.filled(values.astype(np.float64), np.nan)
+    if values.dtype.kind == "O":
+        objects = values.data.copy()
+        objects[np.ma.getmaskarray(values)] = None
+        return objects
+    if values.dtype.kind in "biuf":
+        return np.ma.filled(values.astype(np.float64), np.nan)
+    return values
 
 
 def _float(value: Any, name: str) -> float:

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import secrets
-import shutil
 import zipfile
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -51,9 +50,9 @@ def write(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
     try:
         with open(temporary, "xb") as file:
             np.savez(file, **entries)
-        if path.exists():
-            shutil.copymode(path, temporary)
+        mode = path.stat().st_mode if path.exists() else temporary.stat().st_mode
         os.replace(temporary, path)
+        path.chmod(mode)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -15,10 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._core.factors import Factors, Rows
 from ._ids import Ids, as_id_array, plain, same_type
-from ._inputs import has_ids_in_index, is_frame
+from ._inputs import has_own_index, is_frame
 from ._ratings import Ratings
 
 __all__ = ["RecommenderMixin", "known_codes", "shown"]
+
+# Among more ids than this an unknown one is compared with none, which would take long.
+_MOST_COMPARED = 50_000
 
 
 class RecommenderMixin:
@@ -31,6 +34,7 @@ class RecommenderMixin:
         _items: Ids
         _target_items: Ids
         _seen: scipy.sparse.csr_array
+        _is_rated: np.ndarray
         _has_targets: bool
 
         def _user_rows(self) -> Rows: ...
@@ -96,7 +100,8 @@ class RecommenderMixin:
         ValueError
             ``n`` below 1, or rows that do not fit the training data.
         TypeError
-            ``n`` that is not an integer, or an id that is not hashable.
+            ``n`` that is not an integer, an id that is not hashable, ids and mappings in one batch,
+            or `Ratings`.
 
         Notes
         -----
@@ -161,7 +166,7 @@ class RecommenderMixin:
         """
         check_is_fitted(self)
         _check_n(n)
-        if isinstance(item, list | set | np.ndarray):
+        if isinstance(item, list | set) or getattr(item, "ndim", 0) > 0:
             raise TypeError(
                 f"similar_items takes one item id, and got a {type(item).__name__}: call it for "
                 "each item."
@@ -169,7 +174,7 @@ class RecommenderMixin:
         code = self._item_codes(as_single(item))[0]
         factors = self.item_factors_ - self.item_factors_.mean(axis=0)
         norms = np.linalg.norm(factors, axis=1)
-        norms[np.bincount(self._seen.indices, minlength=len(norms)) == 0] = np.inf
+        norms[~self._is_rated] = np.inf
         unit = factors / np.where(norms > 0, norms, 1.0)[:, None]
         columns = self._read_candidates(candidates, None)
         columns = columns[columns != code]
@@ -179,10 +184,10 @@ class RecommenderMixin:
         listed = ~np.isnan(similarities[0])
         return self._target_items.array[columns[best[0][listed]]], similarities[0][listed]
 
-    def fold_in(self, user: Any) -> tuple[np.ndarray, np.ndarray]:
+    def fold_in(self, user: Any) -> tuple[np.ndarray, Any]:
         """Factors and biases of users, known or new, for use outside of the estimator.
 
-        The predicted ratings of all items, before clipping, are
+        The predicted ratings of all items in the order of ``target_ids_``, before clipping, are
         ``factors @ item_factors_.T + bias[..., None] + item_bias_``.
 
         Parameters
@@ -194,7 +199,7 @@ class RecommenderMixin:
         -------
         factors : ndarray of float64 of shape (k,) or (n_users, k)
             In the space of ``item_factors_``. One user gets a 1-D array, a batch a row each.
-        bias : ndarray of float64 of shape () or (n_users,)
+        bias : float or ndarray of float64 of shape (n_users,)
             In rating units.
 
         Raises
@@ -204,7 +209,7 @@ class RecommenderMixin:
         ValueError
             Rows that do not fit the training data.
         TypeError
-            An id that is not hashable.
+            An id that is not hashable, ids and mappings in one batch, or `Ratings`.
         """
         check_is_fitted(self)
         users, _, _, is_single = self._read_users(user)
@@ -226,8 +231,8 @@ class RecommenderMixin:
             return *self._new_users(self._read_mappings([user])), True
         if isinstance(user, Ratings):
             raise TypeError(
-                "recommend takes users, and Ratings holds ratings. For all users of a table give "
-                "its user_ids; for new users a row each, as in to_matrix()."
+                "Users are needed, and Ratings holds ratings. For all users of a table give its "
+                "user_ids; for new users a row each, as in to_matrix()."
             )
         self._refuse_series_of_ratings(user)
         is_batch = isinstance(user, list | np.ndarray) or _is_index(user)
@@ -240,12 +245,14 @@ class RecommenderMixin:
         batch = user if is_batch else [user]
         if len(batch) and all(isinstance(one, Mapping) for one in batch):
             return *self._new_users(self._read_mappings(batch)), False
-        if any(isinstance(one, Mapping) for one in batch):
+        try:
+            codes = self._user_codes(batch if is_batch else as_single(user))
+        except TypeError:
+            if not any(isinstance(one, Mapping) for one in batch):
+                raise
             raise TypeError(
-                "A batch of users is of ids or of mappings {item_id: rating}, not of both: call "
-                "recommend for each."
-            )
-        codes = self._user_codes(batch if is_batch else as_single(user))
+                "A batch of users is of ids or of mappings {item_id: rating}, not of both."
+            ) from None
         seen = self._seen[codes]
         context = self._known_context()[codes] if self._has_targets else seen
         return self._user_rows()[codes], seen, context, not is_batch
@@ -290,7 +297,7 @@ class RecommenderMixin:
 
     def _refuse_series_of_ratings(self, user: Any) -> None:
         """Refuse ratings by item id, which would be read as a batch of user ids."""
-        if not has_ids_in_index(user):
+        if not has_own_index(user):
             return
         is_item = self._items.codes(user.index) >= 0
         low, high = self.rating_range_
@@ -337,13 +344,14 @@ def known_codes(
     if len(unknown):
         where = where or f"{what}_ids_"
         first = as_id_array(wanted)[unknown[0]]
-        if has_ids_in_index(wanted) and (ids.codes(wanted.index) >= 0).all():
+        if has_own_index(wanted) and (ids.codes(wanted.index) >= 0).all():
             advice = "Ids are a Series' values, and here its index holds them: give series.index."
         else:
             advice = _advice(first, what, ids, others, where)
+        such = f" such as {shown(ids.array[0])}" if len(ids) else ""
         raise KeyError(
-            f"Unknown {what} id {shown(first)}: it is not in {where}, which holds {len(ids)} ids "
-            f"such as {shown(ids.array[0])}. {advice}"
+            f"Unknown {what} id {shown(first)}: it is not in {where}, which holds {len(ids)} ids"
+            f"{such}. {advice}"
         )
     return codes
 
@@ -371,7 +379,7 @@ def _similar_text(unknown: Any, ids: Ids, only_case: bool) -> str | None:
 
     Otherwise, unless only that counts, the shortest that holds the text, or the one most like it.
     """
-    if not isinstance(unknown, str) or not unknown.strip():
+    if not isinstance(unknown, str) or not unknown.strip() or len(ids) > _MOST_COMPARED:
         return None
     by_lower = {id.strip().casefold(): id for id in ids.array.tolist() if isinstance(id, str)}
     wanted = unknown.strip().casefold()

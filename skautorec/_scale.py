@@ -32,16 +32,16 @@ class Scale:
     def of_columns(cls, ratings: scipy.sparse.csr_array) -> Scale:
         """Each column's own observed range.
 
-        Where cells are unobserved, a column of equal ratings, or of none, says nothing of its range
-        and takes that of all ratings.
+        A column with unobserved cells and equal ratings, or none, says nothing of its range and
+        takes that of all ratings.
         """
         low = np.full(ratings.shape[1], np.inf)
         high = np.full(ratings.shape[1], -np.inf)
         np.minimum.at(low, ratings.indices, ratings.data)
         np.maximum.at(high, ratings.indices, ratings.data)
-        if ratings.nnz < ratings.shape[0] * ratings.shape[1]:
-            says_nothing = low >= high
-            low[says_nothing], high[says_nothing] = ratings.data.min(), ratings.data.max()
+        has_gaps = np.bincount(ratings.indices, minlength=len(low)) < ratings.shape[0]
+        says_nothing = (low >= high) & has_gaps
+        low[says_nothing], high[says_nothing] = ratings.data.min(), ratings.data.max()
         return cls(low, high)
 
     @property

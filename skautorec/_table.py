@@ -12,12 +12,13 @@ import numpy as np
 import scipy.sparse
 
 from ._ids import Ids, as_id_array, plain
-from ._matrix import observed_csr, observed_from_dense, to_float64
+from ._matrix import observed_csr, observed_from_dense, to_float64, without_mask
 
 __all__ = [
     "Duplicates",
     "check_lengths",
     "check_names",
+    "frame_names",
     "has_repetitions",
     "merge",
     "raise_duplicates",
@@ -39,7 +40,7 @@ _MOST_IMPLIED_IDS = 100_000_000
 
 
 def read_column(name: str, given: Any) -> np.ndarray:
-    given = _without_zone(given)
+    given = _without_zone(without_mask(given))
     array = np.asarray(given.to_numpy() if hasattr(given, "to_numpy") else given)
     if array.ndim != 1:
         raise ValueError(
@@ -252,10 +253,14 @@ def read_matrix(R: Any) -> tuple[scipy.sparse.csr_array, Any, Any]:
     if not nw.dependencies.is_into_dataframe(R):
         observed = observed_from_dense(R)
         return observed, Ids.range(observed.shape[0]), Ids.range(observed.shape[1])
-    columns = R.column_names if nw.dependencies.is_pyarrow_table(R) else R.columns
     index = getattr(R, "index", None)
     rows = Ids.range(R.shape[0]) if index is None else index
-    return _read_wide_frame(R), rows, list(columns)
+    return _read_wide_frame(R), rows, frame_names(R)
+
+
+def frame_names(frame: Any) -> list[Any]:
+    """Column names of a frame of any library."""
+    return list(frame.column_names if nw.dependencies.is_pyarrow_table(frame) else frame.columns)
 
 
 def _read_wide_frame(frame: Any) -> scipy.sparse.csr_array:

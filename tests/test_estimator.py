@@ -15,6 +15,7 @@ import torch
 from conftest import KINDS, new
 from sklearn.base import clone
 from sklearn.metrics import r2_score
+from sklearn.model_selection import cross_val_score
 
 from skautorec import AutoRecRegressor, Ratings
 from skautorec.datasets import make_ratings
@@ -465,6 +466,13 @@ def test_masked_cells_are_unobserved(kind, ratings):
     assert len(Ratings.from_matrix(masked)) == len(ratings)
     expected = new(kind).fit(with_nan).predict(with_nan)
     np.testing.assert_array_equal(new(kind).fit(masked).predict(masked), expected)
+    assert len(Ratings.from_matrix(masked.astype(object))) == len(ratings)
+    with pytest.raises(TypeError, match="real numbers"):
+        Ratings.from_matrix(masked.astype(str))
+    hidden = np.ma.masked_array(ratings.values, mask=np.arange(len(ratings)) == 7)
+    for call in (ratings.with_values, lambda y: new(kind).fit(ratings, y)):
+        with pytest.raises(ValueError, match="NaN"):
+            call(hidden)
 
 
 def test_frames_of_sparse_columns_with_gaps(ratings):
@@ -502,6 +510,8 @@ def test_columns_of_y_with_one_rating_are_near_the_others(kind, ratings):
     assert (std > 0).all()
     one = new(kind).fit(X, y["item 41"])
     assert one.target_ids_.tolist() == ["item 41"]
+    y["always"] = 3.0
+    assert (new(kind).fit(X, y).predict(X)[:, -1] == 3).all()
 
 
 def test_rows_of_y_belong_to_those_of_x(ratings):
@@ -513,6 +523,9 @@ def test_rows_of_y_belong_to_those_of_x(ratings):
         with pytest.raises(ValueError, match=r"y.loc\[X.index\]"):
             call(X, y.sample(frac=1, random_state=0))
     assert model.score(X, y.to_numpy()) == model.score(X, y)
+    # With another index rows are matched by position, as scikit-learn does; parts of it too.
+    scores = cross_val_score(new("item"), X, y.reset_index(drop=True), error_score="raise")
+    np.testing.assert_array_equal(scores, cross_val_score(new("item"), X, y))
 
 
 def test_saved_files_have_the_usual_mode_and_links_stay(ratings, tmp_path):
@@ -520,7 +533,7 @@ def test_saved_files_have_the_usual_mode_and_links_stay(ratings, tmp_path):
     (tmp_path / "usual").touch()
     model.save(tmp_path / "model.npz")
     assert (tmp_path / "model.npz").stat().st_mode == (tmp_path / "usual").stat().st_mode
-    (tmp_path / "model.npz").chmod(0o640)
+    (tmp_path / "model.npz").chmod(0o440)
     mode = (tmp_path / "model.npz").stat().st_mode
     model.save(tmp_path / "model.npz")
     assert (tmp_path / "model.npz").stat().st_mode == mode

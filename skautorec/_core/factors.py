@@ -104,7 +104,7 @@ class Factors:
         n_rows, n_columns = len(self.rows), len(self.columns)
         n = min(n, n_columns)
         # What all columns share decides no order, and in single precision could hide it.
-        level = float(np.median(self.columns.bias)) if n_columns else 0.0
+        level = float(np.mean(self.columns.bias)) if n_columns else 0.0
         columns = Rows(self.columns.factors, self.columns.bias - level)
         best = np.zeros((n_rows, n), dtype=np.int64)
         scores = np.full((n_rows, n), np.nan)

@@ -10,7 +10,7 @@ from sklearn.utils.extmath import svd_flip
 
 from .._estimator import AutoRecRegressor
 from .._ids import Ids
-from .._inputs import has_ids_in_index
+from .._inputs import has_own_index
 from .._recommend import known_codes
 from ._base import Display, check_estimator
 
@@ -161,7 +161,7 @@ class ItemMapDisplay(Display):
         """
         known = Ids(self.item_ids)
         texts = _read_labels(labels, known)
-        codes = known_codes(known, list(texts), "item")
+        codes = known_codes(known, list(texts), "item", where="item_ids")
         ax = self._open(ax)
         positions = np.asarray(self.positions)
         usual: dict[str, Any] = {"s": 8, "c": "0.75", "linewidths": 0}
@@ -193,7 +193,7 @@ def _read_labels(labels: Any, known: Ids) -> dict[Any, str]:
     if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
         raise TypeError(f"labels is {labels!r}; give item ids, as in [{labels!r}], or a mapping.")
     # A filtered column of ids has an index that is not the default one, too.
-    is_series = has_ids_in_index(labels) and (known.codes(labels) < 0).any()
+    is_series = has_own_index(labels) and (known.codes(labels) < 0).any()
     if isinstance(labels, Mapping) or is_series:
         return {id: str(text) for id, text in labels.items()}
     return {id: str(id) for id in labels}
