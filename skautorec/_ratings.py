@@ -315,7 +315,7 @@ class Ratings:
             The table was resampled with replacement and holds a rating twice, or holds pairs
             without ratings.
         """
-        if np.isnan(self._values).any():
+        if np.isnan(self._values[:1]).any():  # all are, or none is
             raise ValueError(
                 "These are pairs without ratings, to be predicted; name the column of ratings in "
                 "from_frame(..., rating=...), or give them as y or to with_values."
