@@ -288,8 +288,9 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         y : array-like or sparse matrix, default=None
             With `Ratings`: values of shape (n_ratings,) that take the place of ``X.values``. With a
             matrix: further columns to predict from X's, of shape (n_users,) or
-            (n_users, n_targets), each with its own range; NaN or unstored cells are unobserved.
-            None predicts X's own columns.
+            (n_users, n_targets), each with its own range (that of all of y where a column with
+            unobserved cells holds equal ratings); NaN or unstored cells are unobserved. None
+            predicts X's own columns.
 
         Returns
         -------
