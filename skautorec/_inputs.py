@@ -45,6 +45,13 @@ __all__ = [
 _HIDDEN_SHARE = 0.2
 _HIDDEN_SEED = 0
 
+# What scikit-learn is told of a rating matrix.
+_MATRIX: dict[str, Any] = {
+    "accept_sparse": "csr",
+    "dtype": np.float64,
+    "ensure_all_finite": "allow-nan",
+}
+
 _USER = re.compile(r"(user|customer|member|reviewer)s?[ _.-]?(id|idx|index|code|name)?$", re.I)
 _ITEM = re.compile(r"(item|movie|book|product|title|song|track|imdb)s?[ _.-]?(id|idx|code)?$", re.I)
 _RATING = re.compile(r"(rating|score|star|value)s?$", re.I)
@@ -83,13 +90,7 @@ def read_training_matrix(
         _refuse_bad_type(X)
         X = observed_csr(X)
     try:
-        checked = validate_data(
-            estimator,
-            _prepared(X),
-            accept_sparse="csr",
-            dtype=np.float64,
-            ensure_all_finite="allow-nan",
-        )
+        checked = validate_data(estimator, _prepared(X), **_MATRIX)
     except ValueError as error:
         if not is_frame(X) or "could not convert" not in str(error):
             raise
@@ -116,15 +117,7 @@ def read_new_matrix(estimator: BaseEstimator, X: Any, items: Ids) -> scipy.spars
     if not is_frame(X):
         if scipy.sparse.issparse(X):
             X = observed_csr(X)
-        checked = validate_data(
-            estimator,
-            _prepared(X),
-            accept_sparse="csr",
-            dtype=np.float64,
-            ensure_all_finite="allow-nan",
-            reset=False,
-        )
-        return _observed(checked)
+        return _observed(validate_data(estimator, _prepared(X), reset=False, **_MATRIX))
     return _aligned(X, items, "item_ids_")
 
 
@@ -252,9 +245,7 @@ def _aligned(X: Any, items: Ids, where: str) -> scipy.sparse.csr_array:
             f"{plain(lacking)!r}. Give exactly the columns in {where}, in any order; use NaN for "
             f"items without ratings, or reindex(columns={where})."
         )
-    checked = check_array(
-        _prepared(X), accept_sparse="csr", dtype=np.float64, ensure_all_finite="allow-nan"
-    )
+    checked = check_array(_prepared(X), **_MATRIX)
     return _observed(checked[:, np.argsort(codes)])
 
 
