@@ -326,7 +326,8 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         self._context = self._seen = without_values(context)
         if targets is not None:
             self._seen = without_values(targets)
-        self._is_rated = np.bincount(self._seen.indices, minlength=len(self._target_items)) > 0
+        self._is_rated = np.zeros(len(self._target_items), dtype=bool)
+        self._is_rated[self._seen.indices] = True
         self._share_ids()
         self.rating_range_ = self._scale.bounds
         progress.end()
