@@ -100,11 +100,11 @@ def to_float64(values: Any, name: str) -> np.ndarray:
 
 def without_mask(values: Any) -> Any:
     """Return masked numbers as NaN; what has none as it is."""
-    if not isinstance(values, np.ma.MaskedArray) or not np.ma.getmaskarray(values).any():
+    if not isinstance(values, np.ma.MaskedArray) or not np.ma.is_masked(values):
         return values
     if values.dtype.kind == "O":
         objects = values.data.copy()
-        objects[np.ma.getmaskarray(values)] = None
+        objects[values.mask] = None
         return objects
     if values.dtype.kind in "biuf":
         return np.ma.filled(values.astype(np.float64), np.nan)

@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-import narwhals.stable.v1 as nw
 import numpy as np
 import scipy.sparse
 from sklearn.utils.validation import check_is_fitted
@@ -235,7 +234,7 @@ class RecommenderMixin:
                 "user_ids; for new users a row each, as in to_matrix()."
             )
         self._refuse_series_of_ratings(user)
-        is_batch = isinstance(user, list | np.ndarray) or _is_index(user)
+        is_batch = isinstance(user, list) or _is_array(user)
         if isinstance(user, np.ndarray) and user.ndim != 1:
             raise ValueError(
                 f"An array of shape {user.shape} was given as user. Give a 1-D batch of user ids; "
@@ -404,10 +403,10 @@ def _batch(ids: Any, name: str) -> Any:
     return list(ids) if isinstance(ids, set | frozenset | dict) else ids
 
 
-def _is_index(user: Any) -> bool:
-    """Whether it is an index, a series or an array of pandas, pyarrow and the like."""
+def _is_array(user: Any) -> bool:
+    """Whether it is an array, an index or a series, of any library."""
     is_array = hasattr(user, "__array__") and hasattr(user, "__len__")
-    return (is_array and not isinstance(user, np.generic)) or nw.dependencies.is_into_series(user)
+    return is_array and not isinstance(user, np.generic)
 
 
 def _number(item: Any, rating: Any) -> float:
