@@ -1,43 +1,24 @@
-"""AutoRecRegressor: parameters, validation and the scikit-learn surface; no numerics."""
+"""AutoRecRegressor: parameters, their validation and the training; no numerics."""
 
 from __future__ import annotations
 
-import os
-import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal, overload
+from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse
 import torch
-from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from . import _persistence
-from ._core.factors import Factors, Rows
+from ._base import RatingRegressor
+from ._core.factors import Rows
 from ._core.model import Model, Read, fit_model
 from ._core.module import DenseAutoRec
 from ._core.network import ACTIVATIONS
-from ._core.training import SOLVERS, History, Settings
-from ._inputs import (
-    hide_ratings,
-    read_heldout,
-    read_new_matrix,
-    read_range,
-    read_ratings,
-    read_targets,
-    read_training_matrix,
-    refuse_other_index,
-    refuse_overlap,
-    without_values,
-)
-from ._links import DOCUMENTATION, see
+from ._core.training import SOLVERS, Settings
 from ._progress import CallbackSupportMixin, FitProgress, with_callbacks
-from ._ratings import Ratings
-from ._recommend import RecommenderMixin, shown
-from ._scale import Scale
+from ._recommend import SimilarItemsMixin
 
 __all__ = ["AutoRecRegressor"]
 
@@ -48,7 +29,7 @@ DROPOUT = 0.7
 SIDES = {"item": ("columns",), "user": ("rows",), "both": ("columns", "rows")}
 
 
-class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, BaseEstimator):
+class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor):
     r"""Rating prediction with an autoencoder whose decoder is solved in closed form.
 
     AutoRec [1]_ reconstructs one side of a users x items rating matrix through a hidden layer,
@@ -170,6 +151,11 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
     A user or an item without training ratings gets a prior: the mean decoder row on the decoded
     side, the mean code (weighted by ratings) on the encoded side. A prediction is never NaN.
 
+    Standard deviations come from the posterior of the ridge regression behind each decoded row, so
+    the uncertainty of a user (``kind="item"``), of an item (``"user"``) or of both falls with the
+    number of their ratings; the noise was measured on ratings that the networks were not trained
+    on.
+
     References
     ----------
     .. [1] S. Sedhain, A. K. Menon, S. Sanner and L. Xie, "AutoRec: Autoencoders Meet Collaborative
@@ -188,23 +174,11 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
     ((3,), (3,))
     """
 
-    user_factors_: np.ndarray
-    item_factors_: np.ndarray
-    user_bias_: np.ndarray
-    item_bias_: np.ndarray
-    user_ids_: np.ndarray
-    item_ids_: np.ndarray
-    target_ids_: np.ndarray
-    rating_range_: tuple[float, float]
     loss_curve_: list[float]
     validation_scores_: list[float] | None
     n_iter_: int
-    n_features_in_: int
-    feature_names_in_: np.ndarray
 
-    # Where the link in a notebook's picture of the estimator leads.
-    _doc_link_module = "skautorec"
-    _doc_link_template = DOCUMENTATION + "generated/{estimator_module}.{estimator_name}.html"
+    _model: Model
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_units": [Interval(Integral, 1, None, closed="left"), "array-like"],
@@ -268,97 +242,15 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         self.random_state = random_state
         self.verbose = verbose
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = True
-        tags.target_tags.required = False
-        tags.target_tags.multi_output = True
-        # Defaults for ratings shrink too much for the dense regression of scikit-learn's checks.
-        tags.regressor_tags.poor_score = True
-        return tags
-
-    def fit(self, X: Any, y: Any = None) -> AutoRecRegressor:
-        """Fit to ratings.
-
-        Parameters
-        ----------
-        X : Ratings or {sparse matrix, array-like, DataFrame} of shape (n_users, n_items)
-            The ratings; see the notes of the class.
-        y : array-like or sparse matrix, default=None
-            With `Ratings`: values of shape (n_ratings,) that take the place of ``X.values``. With a
-            matrix: further columns to predict from X's, of shape (n_users,) or
-            (n_users, n_targets), each with its own range (that of all of y where a column with
-            unobserved cells holds equal ratings); NaN or unstored cells are unobserved. None
-            predicts X's own columns.
-
-        Returns
-        -------
-        AutoRecRegressor
-            Itself. A fit that fails leaves the estimator as it was.
-
-        Raises
-        ------
-        ValueError
-            Parameters or ratings that cannot be used, or a training that diverged; the message says
-            which and what to do.
-        TypeError
-            Data that are not numbers.
-        """
-        before = dict(self.__dict__)
-        try:
-            self._fit(X, y)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-        return self
-
     @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X: Any, y: Any) -> None:
-        self._target_ndim = 2
-        self._has_targets = y is not None and not isinstance(X, Ratings)
-        read = self._read_ratings(X, y) if isinstance(X, Ratings) else self._read_matrices(X, y)
-        progress = FitProgress(self, X, y, self.n_estimators * len(SIDES[self.kind]))
-        self._store(*self._train(read, progress))
-        context, targets = read()
-        self._context = self._seen = without_values(context)
-        if targets is not None:
-            self._seen = without_values(targets)
-        self._is_rated = np.zeros(len(self._target_items), dtype=bool)
-        self._is_rated[self._seen.indices] = True
-        self._share_ids()
-        self.rating_range_ = self._scale.bounds
-        progress.end()
+        super()._fit(X, y)
 
-    def _read_ratings(self, X: Ratings, y: Any) -> Read:
-        """Check a table and return how to read it: anew each time, as it holds the same cells."""
-        ratings = read_ratings(X, y)
-        self._users, self._items = ratings._users, ratings._items
-        self._target_items = self._items
-        self.n_features_in_ = len(self._items)
-        self.__dict__.pop("feature_names_in_", None)
-        scale = read_range(ratings.values, len(self._items), self.rating_range)
-        self._scale = self._target_scale = scale
-        return lambda: (scale.to_stars(ratings.to_matrix()), None)
+    def _progress(self, X: Any, y: Any) -> FitProgress:
+        return FitProgress(self, X, y, self.n_estimators * len(SIDES[self.kind]))
 
-    def _read_matrices(self, X: Any, y: Any) -> Read:
-        """Check matrices and return how to read them."""
-        if self._has_targets:
-            refuse_other_index(X, y)
-        context, self._users, self._items = read_training_matrix(self, X)
-        self._target_items = self._items
-        scale = read_range(context.data, len(self._items), self.rating_range)
-        self._scale = self._target_scale = scale
-        if not self._has_targets:
-            return lambda: (scale.to_stars(context), None)
-        targets, self._target_items, self._target_ndim = read_targets(y, context)
-        target_scale = self._target_scale = Scale.of_columns(targets)
-        return lambda: (scale.to_stars(context), target_scale.to_stars(targets))
-
-    def _train(self, read: Read, progress: FitProgress) -> tuple[Model, Rows, Rows, list[History]]:
-        return fit_model(
+    def _train(self, read: Read, progress: FitProgress) -> tuple[Model, Rows, Rows]:
+        model, users, items, histories = fit_model(
             read,
             self._settings(),
             sides=SIDES[self.kind],
@@ -368,6 +260,11 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
             device=_device(self.device),
             progress=progress,
         )
+        self.loss_curve_ = _mean_curve([history.losses for history in histories])
+        scores = _mean_curve([history.scores for history in histories])
+        self.validation_scores_ = scores if self.early_stopping else None
+        self.n_iter_ = max(1, *(history.n_epochs for history in histories))
+        return model, users, items
 
     def _settings(self) -> Settings:
         if self.batch_size is not None and self.solver != "adam":
@@ -394,213 +291,6 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
             dropout=usual_dropout if self.dropout is None else float(self.dropout),
             early_stopping=bool(self.early_stopping),
         )
-
-    def _store(self, model: Model, users: Rows, items: Rows, histories: list[History]) -> None:
-        """Keep users and items in rating units, and what happened in training."""
-        users, items = self._target_scale.users(users), self._target_scale.items(items)
-        self._model = model
-        self.user_factors_, self.user_bias_ = users.factors, users.bias
-        self.item_factors_, self.item_bias_ = items.factors, items.bias
-        self.loss_curve_ = _mean_curve([history.losses for history in histories])
-        scores = _mean_curve([history.scores for history in histories])
-        self.validation_scores_ = scores if self.early_stopping else None
-        self.n_iter_ = max(1, *(history.n_epochs for history in histories))
-
-    @overload
-    def predict(self, X: Any, return_std: Literal[False] = ...) -> np.ndarray: ...
-    @overload
-    def predict(self, X: Any, return_std: Literal[True]) -> tuple[np.ndarray, np.ndarray]: ...
-    @overload
-    def predict(self, X: Any, return_std: bool) -> Any: ...
-    def predict(self, X: Any, return_std: bool = False) -> Any:
-        """Predict ratings.
-
-        Parameters
-        ----------
-        X : Ratings or {sparse matrix, array-like, DataFrame} of shape (n_users, n_items)
-            With `Ratings`, its pairs are predicted from the *training* ratings of those users; its
-            values are never looked at. A matrix holds the ratings of users, known or new, a row
-            each; every row is predicted from what it holds.
-        return_std : bool, default=False
-            Also return the standard deviation of each rating, noise included, in rating units.
-
-        Returns
-        -------
-        predicted : ndarray of float64
-            Clipped to the rating range. ``(n_ratings,)`` for `Ratings`; ``(n_users, n_items)`` for
-            a matrix, and the shape of ``y`` after ``fit(X, y)``.
-        std : ndarray of float64 of the same shape
-            Only with ``return_std``. From the posterior of the ridge regression behind each
-            decoded row, so the uncertainty of a user (``kind="item"``), of an item (``"user"``) or
-            of both falls with the number of their ratings; the noise was measured on ratings that
-            the networks were not trained on.
-
-        Raises
-        ------
-        ValueError
-            Another number of columns than in ``fit``, a frame with other columns, values that are
-            not finite, or `Ratings` after ``fit(X, y)`` with a matrix.
-        """
-        check_is_fitted(self)
-        if isinstance(X, Ratings):
-            return self._predict_pairs(X, return_std)
-        context = self._read_context(X)
-        users = self._fold_in(context)
-        predicted = Factors(users, self._item_rows()).block()
-        self._target_scale.clip(predicted)
-        shape = predicted.shape[: self._target_ndim]
-        if not return_std:
-            return predicted.reshape(shape)
-        pairs = np.divmod(np.arange(predicted.size), predicted.shape[1])
-        return predicted.reshape(shape), self._std(users, context, *pairs).reshape(shape)
-
-    def _predict_pairs(self, ratings: Ratings, return_std: bool) -> Any:
-        if self._has_targets:
-            raise ValueError(
-                "This estimator was fitted with y, so a row's ratings predict y's columns: give "
-                "predict a matrix. To predict ratings of pairs, fit on Ratings or without y."
-            )
-        users = self._users.translate(ratings._users)[ratings.users]
-        items = self._items.translate(ratings._items)[ratings.items]
-        self._warn_of_strangers(ratings, users, items)
-        factors = Factors(self._user_rows(), self._item_rows())
-        if (users < 0).any() or (items < 0).any():
-            # An unknown id stands for the prior, which goes to the end.
-            users = np.where(users < 0, len(factors.rows), users)
-            items = np.where(items < 0, len(factors.columns), items)
-            factors = Factors(
-                factors.rows.append(self._new_user()), factors.columns.append(self._new_item())
-            )
-        predicted = np.clip(factors.at(users, items), *self.rating_range_)
-        if not return_std:
-            return predicted
-        observed = self._known_context()
-        n_added = len(factors.rows) - observed.shape[0]
-        if n_added:
-            empty = scipy.sparse.csr_array((n_added, observed.shape[1]))
-            observed = scipy.sparse.vstack((observed, empty), format="csr")
-        return predicted, self._std(factors.rows, observed, users, items)
-
-    def _known_context(self) -> scipy.sparse.csr_array:
-        """Cells that the training users' rows were solved from."""
-        if not self._has_targets:
-            return self._seen
-        return scipy.sparse.hstack((self._context, self._seen), format="csr")
-
-    def _predict_cells(
-        self,
-        context: scipy.sparse.csr_array,
-        cells: scipy.sparse.csr_array,
-        return_std: bool = False,
-    ) -> Any:
-        """Predict the stored cells of a matrix from the ratings in another's rows."""
-        users, (rows, items) = self._fold_in(context), cells.tocoo().coords
-        predicted = Factors(users, self._item_rows()).at(rows, items)
-        self._target_scale.clip(predicted, items)
-        return (predicted, self._std(users, context, rows, items)) if return_std else predicted
-
-    def _std(
-        self,
-        users: Rows,
-        observed: scipy.sparse.csr_array,
-        rows: np.ndarray,
-        items: np.ndarray,
-    ) -> np.ndarray:
-        """Standard deviations of pairs of rows of ``users`` and items, past the last an unknown."""
-        n_items = len(self._target_items)
-        # Each pair once: a table may hold one twice.
-        codes, where = np.unique(rows * (n_items + 1) + items, return_inverse=True)
-        asked = scipy.sparse.coo_array(
-            (np.ones(len(codes)), np.divmod(codes, n_items + 1)), (len(users), n_items + 1)
-        ).tocsr()
-        n_units = self._model.n_units
-        variances = self._model.variances(
-            users.factors[:, :n_units],
-            observed,
-            asked,
-            self.user_factors_[:, :n_units],
-            self._seen,
-        )[where]
-        return np.sqrt(variances) * self._target_scale.slope[np.minimum(items, n_items - 1)]
-
-    def _warn_of_strangers(self, ratings: Ratings, users: np.ndarray, items: np.ndarray) -> None:
-        """Warn where most of a table can only get the prior."""
-        if len(users) < 20:
-            return
-        for what, codes, known, given, where in (
-            ("user", users, self.user_ids_, ratings.user_ids, ratings.users),
-            ("item", items, self.item_ids_, ratings.item_ids, ratings.items),
-        ):
-            unknown = np.flatnonzero(codes < 0)
-            if len(unknown) > len(codes) / 2:
-                warnings.warn(
-                    f"The {what} ids of {len(unknown) / len(codes):.0%} of these ratings are "
-                    f"unknown, such as {shown(given[where[unknown[0]]])}, so they get the prior. "
-                    f"{what}_ids_ holds ids such as {shown(known[0])}; ids of different types are "
-                    "different.",
-                    UserWarning,
-                    stacklevel=4,
-                )
-        is_new = (users >= 0) & (np.diff(self._seen.indptr)[users] == 0)
-        if is_new.mean() > 0.5:
-            warnings.warn(
-                f"{is_new.mean():.0%} of these ratings are by users without training ratings, so "
-                "they get the prediction for an average user. KFold on a table sorted by user "
-                "does this: use KFold(n_splits=5, shuffle=True). So does a split by time, for "
-                "users who came later. For new users with some ratings, give these as a matrix: "
-                "predict(context) or score(context, heldout). " + see("guide/evaluation.html"),
-                UserWarning,
-                stacklevel=4,
-            )
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Coefficient of determination, R^2, of predicted ratings.
-
-        Parameters
-        ----------
-        X : Ratings or {sparse matrix, array-like, DataFrame} of shape (n_users, n_items)
-            Ratings.
-        y : array-like or sparse matrix, default=None
-            With `Ratings`: the true ratings; None uses ``X.values``. With a matrix after
-            ``fit(X)``: held-out ratings of the same users and items, predicted from X, for example
-            ``score(context, heldout)`` for users who were not in the training data. After
-            ``fit(X, y)``: true values of y's columns.
-
-        Returns
-        -------
-        float
-            Over observed cells only.
-
-        Raises
-        ------
-        ValueError
-            A cell observed both in X and in y, shapes that differ, or nothing to score.
-
-        Notes
-        -----
-        ``score(X)`` with a matrix alone hides a fifth of each row's ratings (at least one of two or
-        more; always the same ones), predicts them from the rest and scores them. That is honest for
-        rows that were not used in ``fit``, as in cross-validation.
-
-        ``GroupKFold`` by user on `Ratings` runs, but held-out users have no ratings in the training
-        fold, so it scores the prior. To see how new users fare, give their ratings in two parts:
-        ``score(context, heldout)``.
-        """
-        # sklearn.metrics takes as long to import as all of skautorec.
-        from sklearn.metrics import r2_score
-
-        check_is_fitted(self)
-        if isinstance(X, Ratings):
-            return float(r2_score(X.values if y is None else y, self.predict(X)))
-        refuse_other_index(X, y)
-        context = self._read_context(X)
-        if y is not None:
-            heldout = self._read_heldout(context, y)
-        elif self._has_targets:
-            raise ValueError("This estimator was fitted with y; score needs y too.")
-        else:
-            context, heldout = hide_ratings(context)
-        return float(r2_score(heldout.data, self._predict_cells(context, heldout)))
 
     def to_module(self) -> DenseAutoRec:
         """Return the network with its serving decoder as a torch module.
@@ -634,91 +324,6 @@ class AutoRecRegressor(CallbackSupportMixin, RecommenderMixin, RegressorMixin, B
         else:
             decoder, slope = self._scale.decoded(self._user_rows()), self._scale.slope[:1]
         return part.autoencoder.to_module(decoder, slope, *self.rating_range_)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to one file that loads without pickle.
-
-        Parameters
-        ----------
-        path : path
-            The file; an existing one is replaced once the new one is complete.
-
-        Raises
-        ------
-        TypeError
-            Ids of a type that cannot be written without pickle; the message names it. Numbers,
-            strings, bytes, booleans, datetime64, UUIDs and tuples of these can.
-        OSError
-            There is no such folder, ``path`` is a folder, or it cannot be written.
-
-        Notes
-        -----
-        A ``RandomState`` instance in ``random_state`` is saved as None; callbacks are not saved.
-        """
-        check_is_fitted(self)
-        params = self.get_params(deep=False)
-        if isinstance(self.random_state, np.random.RandomState):
-            params["random_state"] = None
-        left_out = {"user_ids_", "item_ids_", "target_ids_", "_skl_callbacks", *params}
-        fitted = {name: value for name, value in self.__dict__.items() if name not in left_out}
-        _persistence.write(path, {"params": params, "fitted": fitted})
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> AutoRecRegressor:
-        """Read an estimator that `save` wrote.
-
-        Parameters
-        ----------
-        path : path
-            The file.
-
-        Returns
-        -------
-        AutoRecRegressor
-            Its predictions are those of the saved one, to the bit.
-
-        Raises
-        ------
-        ValueError
-            The file is none of ours, is cut short, was changed, or comes from a newer format.
-        FileNotFoundError
-            There is no such file.
-        """
-        state = _persistence.read(path)
-        estimator = cls(**state["params"])
-        estimator.__dict__.update(state["fitted"])
-        estimator._share_ids()
-        return estimator
-
-    def _share_ids(self) -> None:
-        self.user_ids_, self.item_ids_ = self._users.array, self._items.array
-        self.target_ids_ = self._target_items.array
-
-    def _read_context(self, X: Any) -> scipy.sparse.csr_array:
-        return read_new_matrix(self, X, self._items)
-
-    def _read_heldout(self, context: scipy.sparse.csr_array, y: Any) -> scipy.sparse.csr_array:
-        """Ratings to be predicted from a context, which must not hold them."""
-        heldout = read_heldout(y, context.shape[0], self._target_items)
-        if not self._has_targets:
-            refuse_overlap(context, heldout)
-        return heldout
-
-    def _fold_in(self, context: scipy.sparse.csr_array) -> Rows:
-        """Rows of users, known or new, from their ratings."""
-        return self._target_scale.users(self._model.fold_in(self._scale.to_stars(context)))
-
-    def _user_rows(self) -> Rows:
-        return Rows(self.user_factors_, self.user_bias_)
-
-    def _item_rows(self) -> Rows:
-        return Rows(self.item_factors_, self.item_bias_)
-
-    def _new_user(self) -> Rows:
-        return self._fold_in(scipy.sparse.csr_array((1, len(self._items))))
-
-    def _new_item(self) -> Rows:
-        return Scale.shared(*self.rating_range_, 1).items(self._model.unseen_column)
 
 
 def _layer_widths(hidden_units: Any) -> tuple[int, ...]:

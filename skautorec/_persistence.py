@@ -18,6 +18,7 @@ import numpy as np
 import scipy.sparse
 
 from ._core.autoencoder import Autoencoder
+from ._core.biases import Biases
 from ._core.encoding import Encoding
 from ._core.factors import Rows
 from ._core.model import Model, Part
@@ -28,7 +29,9 @@ __all__ = ["read", "write"]
 
 FORMAT = "skautorec"
 VERSION = 1
-_DATACLASSES = {cls.__name__: cls for cls in (Autoencoder, Encoding, Model, Part, Rows, Scale)}
+_DATACLASSES = {
+    cls.__name__: cls for cls in (Autoencoder, Biases, Encoding, Model, Part, Rows, Scale)
+}
 
 
 def write(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
@@ -73,11 +76,11 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         header = json.loads(text)
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise ValueError(
-            f"{os.fspath(path)!r} is not a complete file of AutoRecRegressor.save. "
-            "Copy or save it again."
+            f"{os.fspath(path)!r} is not a complete file of an estimator's save. Copy or save it "
+            "again."
         ) from error
     if header.get("format") != FORMAT or not isinstance(header.get("version"), int):
-        raise ValueError(f"{os.fspath(path)!r} was not written by AutoRecRegressor.save.")
+        raise ValueError(f"{os.fspath(path)!r} was not written by an estimator's save.")
     if header["version"] > VERSION:
         raise ValueError(
             f"{os.fspath(path)!r} has format {header['version']}, this skautorec reads formats up "

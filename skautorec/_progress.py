@@ -22,13 +22,20 @@ except ImportError:  # scikit-learn before 1.9
         return method
 
 
-__all__ = ["CallbackSupportMixin", "FitProgress", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "FitProgress", "Quiet", "with_callbacks"]
 
 # Phases of a fit after its networks were trained: the noise is measured, and rows are solved.
 _N_LAST_PHASES = 2
 
 
-class FitProgress(Progress):
+class Quiet(Progress):
+    """Tells nobody how a fit goes."""
+
+    def end(self) -> None:
+        """Tell that the estimator is fitted."""
+
+
+class FitProgress(Quiet):
     """Tell the user, and the callbacks registered on the estimator, how its fit goes.
 
     Parameters

@@ -17,14 +17,14 @@ from ._ids import Ids, as_id_array, plain, same_type
 from ._inputs import has_own_index, is_frame
 from ._ratings import Ratings
 
-__all__ = ["RecommenderMixin", "known_codes", "shown"]
+__all__ = ["RecommenderMixin", "SimilarItemsMixin", "known_codes", "shown"]
 
 # Among more ids than this an unknown one is compared with none, which would take long.
 _MOST_COMPARED = 50_000
 
 
 class RecommenderMixin:
-    """`recommend` and `similar_items` for an estimator with fitted user and item factors."""
+    """`recommend` and `fold_in` for an estimator with fitted user and item factors."""
 
     if TYPE_CHECKING:
         item_factors_: np.ndarray
@@ -115,11 +115,9 @@ class RecommenderMixin:
         users, seen, context, is_single = self._read_users(user)
         columns = self._read_candidates(candidates, exclude)
         hidden = seen if exclude_seen else None
-        items = self._item_rows()
-        if len(columns) < len(items):
-            items = items[columns]
-            hidden = None if hidden is None else hidden[:, columns]
-        best, scores = Factors(users, items).top(n, hidden)
+        if hidden is not None and len(columns) < hidden.shape[1]:
+            hidden = hidden[:, columns]
+        best, scores = self._rank(users, columns, n, hidden)
         ids = self._target_items.array[columns[best]]
         lists = [scores]
         if return_std:
@@ -130,58 +128,6 @@ class RecommenderMixin:
             listed = ~np.isnan(scores[0])
             return ids[0][listed], *(numbers[0][listed] for numbers in lists)
         return _pad(ids, lists, n, self._target_items.array[:1])
-
-    def similar_items(
-        self, item: Any, n: int = 10, *, candidates: Any = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """List the items whose factors are most like an item's.
-
-        Parameters
-        ----------
-        item : id
-            An item of the training data (after ``fit(X, y)``, a column of ``y``).
-        n : int, default=10
-            Items to list.
-        candidates : sequence of item ids, default=None
-            List only these items; None allows all. An item with few ratings may be anywhere: to
-            list well-known items only, give those.
-
-        Returns
-        -------
-        item_ids : ndarray of shape (n_listed,), at most ``n``
-            Most similar first, without ``item`` itself.
-        similarities : ndarray of float64 of the same shape
-            Cosine of the angle between the item factors minus their mean: from -1 to 1, and 0 for
-            an item without ratings.
-
-        Raises
-        ------
-        KeyError
-            An item id that the estimator does not know; the message names it.
-        TypeError
-            Several items in place of one, or ``n`` that is not an integer.
-        ValueError
-            ``n`` below 1.
-        """
-        check_is_fitted(self)
-        _check_n(n)
-        if isinstance(item, list | set) or getattr(item, "ndim", 0) > 0:
-            raise TypeError(
-                f"similar_items takes one item id, and got a {type(item).__name__}: call it for "
-                "each item."
-            )
-        code = self._item_codes(as_single(item))[0]
-        factors = self.item_factors_ - self.item_factors_.mean(axis=0)
-        norms = np.linalg.norm(factors, axis=1)
-        norms[~self._is_rated] = np.inf
-        unit = factors / np.where(norms > 0, norms, 1.0)[:, None]
-        columns = self._read_candidates(candidates, None)
-        columns = columns[columns != code]
-        nothing = np.zeros(len(unit))
-        others = Factors(Rows(unit[[code]], nothing[:1]), Rows(unit[columns], nothing[columns]))
-        best, similarities = others.top(n, None)
-        listed = ~np.isnan(similarities[0])
-        return self._target_items.array[columns[best[0][listed]]], similarities[0][listed]
 
     def fold_in(self, user: Any) -> tuple[np.ndarray, Any]:
         """Factors and biases of users, known or new, for use outside of the estimator.
@@ -215,6 +161,19 @@ class RecommenderMixin:
         if is_single:
             return users.factors[0], users.bias[0]
         return users.factors, users.bias
+
+    def _rank(
+        self,
+        users: Rows,
+        columns: np.ndarray,
+        n: int,
+        hidden: scipy.sparse.csr_array | None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Positions among ``columns`` and scores of the best of them, as `Factors.top`."""
+        items = self._item_rows()
+        if len(columns) < len(items):
+            items = items[columns]
+        return Factors(users, items).top(n, hidden)
 
     def _read_users(
         self, user: Any
@@ -321,6 +280,62 @@ class RecommenderMixin:
         if exclude is not None:
             allowed[self._item_codes(_batch(exclude, "exclude"))] = False
         return np.flatnonzero(allowed)
+
+
+class SimilarItemsMixin(RecommenderMixin):
+    """`similar_items` for an estimator whose item factors say what items are like."""
+
+    def similar_items(
+        self, item: Any, n: int = 10, *, candidates: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """List the items whose factors are most like an item's.
+
+        Parameters
+        ----------
+        item : id
+            An item of the training data (after ``fit(X, y)``, a column of ``y``).
+        n : int, default=10
+            Items to list.
+        candidates : sequence of item ids, default=None
+            List only these items; None allows all. An item with few ratings may be anywhere: to
+            list well-known items only, give those.
+
+        Returns
+        -------
+        item_ids : ndarray of shape (n_listed,), at most ``n``
+            Most similar first, without ``item`` itself.
+        similarities : ndarray of float64 of the same shape
+            Cosine of the angle between the item factors minus their mean: from -1 to 1, and 0 for
+            an item without ratings.
+
+        Raises
+        ------
+        KeyError
+            An item id that the estimator does not know; the message names it.
+        TypeError
+            Several items in place of one, or ``n`` that is not an integer.
+        ValueError
+            ``n`` below 1.
+        """
+        check_is_fitted(self)
+        _check_n(n)
+        if isinstance(item, list | set) or getattr(item, "ndim", 0) > 0:
+            raise TypeError(
+                f"similar_items takes one item id, and got a {type(item).__name__}: call it for "
+                "each item."
+            )
+        code = self._item_codes(as_single(item))[0]
+        factors = self.item_factors_ - self.item_factors_.mean(axis=0)
+        norms = np.linalg.norm(factors, axis=1)
+        norms[~self._is_rated] = np.inf
+        unit = factors / np.where(norms > 0, norms, 1.0)[:, None]
+        columns = self._read_candidates(candidates, None)
+        columns = columns[columns != code]
+        nothing = np.zeros(len(unit))
+        others = Factors(Rows(unit[[code]], nothing[:1]), Rows(unit[columns], nothing[columns]))
+        best, similarities = others.top(n, None)
+        listed = ~np.isnan(similarities[0])
+        return self._target_items.array[columns[best[0][listed]]], similarities[0][listed]
 
 
 def as_single(identifier: Any) -> np.ndarray:
