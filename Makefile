@@ -79,6 +79,7 @@ test-newest:
 bench: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/accuracy.py
 	$(VENV)/bin/python benchmarks/defaults.py
+	$(VENV)/bin/python benchmarks/baselines.py
 	$(VENV)/bin/python benchmarks/epoch.py
 	$(VENV)/bin/python benchmarks/ridge.py
 	$(VENV)/bin/python benchmarks/serving.py

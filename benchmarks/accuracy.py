@@ -9,9 +9,10 @@ import itertools
 import time
 
 import numpy as np
-from data import Biases, load, machine, random_split, rmse, u1
+from data import load, machine, random_split, rmse, u1
 
 from skautorec import AutoRecRegressor
+from skautorec.baselines import BiasRegressor
 
 N_NEW_USERS = 150
 
@@ -53,7 +54,7 @@ def report(name, splits):
     results = {model: [] for model in MODELS}
     biases = []
     for train, test in splits:
-        biases.append(rmse(test.values, Biases().fit(train).predict(test)))
+        biases.append(rmse(test.values, BiasRegressor().fit(train).predict(test)))
         for model, parameters in MODELS.items():
             results[model].append(evaluate(train, test, **parameters))
     print(f"\n{name}\n")
@@ -109,13 +110,6 @@ def predict_new(model, context, heldout):
     return predicted[heldout.users, heldout.items]
 
 
-def bias_of_new(biases, context, heldout):
-    """Damped user and item biases, the users' biases from their context."""
-    residuals = context.values - biases.mean - biases.item[context.items]
-    user = biases._damped(context.users, residuals, context.n_users)
-    return biases.mean + user[heldout.users] + biases.item[heldout.items]
-
-
 def report_new_users(ratings, seeds=(0, 1, 2)):
     """Print how users left out of training fare, all their context and only a few ratings."""
     sizes = (1, 2, 5, 10, 20, 40, None)
@@ -124,11 +118,11 @@ def report_new_users(ratings, seeds=(0, 1, 2)):
     for seed in seeds:
         others, context, heldout, rank = split_users(ratings, seed)
         model = AutoRecRegressor(random_state=0).fit(others)
-        biases = Biases().fit(others)
+        biases = BiasRegressor().fit(others)
         for size in sizes:
             part = context if size is None else context[rank < size]
             ours = rmse(heldout.values, predict_new(model, part, heldout))
-            theirs = rmse(heldout.values, bias_of_new(biases, part, heldout))
+            theirs = rmse(heldout.values, predict_new(biases, part, heldout))
             rows[size].append((ours, theirs))
         joined = np.concatenate([np.arange(len(others)), len(others) + np.arange(len(context))])
         both = _concatenate(others, context)[joined]

@@ -1,4 +1,4 @@
-"""Rating sets and baselines that the benchmarks share.
+"""Rating sets that the benchmarks share.
 
 The data are read from the folder that the environment variable SKAUTOREC_DATA names; see
 CONTRIBUTING.md for its layout.
@@ -16,9 +16,14 @@ import torch
 
 from skautorec import Ratings
 
+_CSV = {"names": ["user", "item", "rating"], "header": 0}
 FILES = {
     "ml-100k": ("ml-100k/u.data", {"sep": "\t", "names": ["user", "item", "rating", "time"]}),
-    "ml-1m": ("ml-1m/ratings.csv.gz", {"names": ["user", "item", "rating"], "header": 0}),
+    "ml-1m": ("ml-1m/ratings.csv.gz", _CSV),
+    "anime": ("anime/ratings.csv.gz", _CSV),
+    "books": ("books/ratings.csv.gz", _CSV),
+    "boardgames": ("boardgames/ratings.csv.gz", _CSV),
+    "music": ("music/ratings.csv.gz", _CSV),
     "movietweetings": (
         "movietweetings/ratings.csv.gz",
         {"names": ["user", "item", "rating", "time"], "header": 0},
@@ -59,30 +64,6 @@ def u1():
 def rmse(truth, predicted):
     """Root mean squared error."""
     return float(np.sqrt(np.mean((np.asarray(truth) - predicted) ** 2)))
-
-
-class Biases:
-    """Damped user and item biases, fitted by alternating means: the baseline of every table."""
-
-    def __init__(self, damping=5.0, sweeps=10):
-        self.damping, self.sweeps = damping, sweeps
-
-    def fit(self, ratings):
-        """Estimate mean and biases."""
-        users, items, values = ratings.users, ratings.items, ratings.values
-        self.mean, self.user, self.item = values.mean(), np.zeros(ratings.n_users), 0.0
-        for _ in range(self.sweeps):
-            self.item = self._damped(items, values - self.mean - self.user[users], ratings.n_items)
-            self.user = self._damped(users, values - self.mean - self.item[items], ratings.n_users)
-        return self
-
-    def _damped(self, codes, residuals, n):
-        sums = np.bincount(codes, residuals, n)
-        return sums / (np.bincount(codes, minlength=n) + self.damping)
-
-    def predict(self, ratings):
-        """Predict the pairs of a table with the same vocabularies."""
-        return self.mean + self.user[ratings.users] + self.item[ratings.items]
 
 
 def alternate(steps, n_rounds):

@@ -8,9 +8,10 @@ import argparse
 import itertools
 
 import numpy as np
-from data import Biases, load, machine, random_split, rmse, u1
+from data import load, machine, random_split, rmse, u1
 
 from skautorec import AutoRecRegressor
+from skautorec.baselines import BiasRegressor
 
 SETS = {
     "ML-100K u1": lambda: u1()[0],
@@ -47,7 +48,7 @@ def report_small(name, n_ratings, kind, seeds=range(5)):
         ratings = load(name)
         part = ratings[np.random.default_rng(seed).permutation(len(ratings))[:n_ratings]]
         train, validation = random_split(part, 1)
-        biases = rmse(validation.values, Biases().fit(train).predict(validation))
+        biases = rmse(validation.values, BiasRegressor().fit(train).predict(validation))
         error = validate(train, validation, kind=kind) * np.ptp(train.values) / 4
         ratios.append(error / biases)
     cells = (name, n_ratings, kind, f"{np.mean(ratios):.4f}", f"{max(ratios):.4f}")

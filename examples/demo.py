@@ -12,6 +12,7 @@ from sklearn.metrics import root_mean_squared_error
 from sklearn.model_selection import GridSearchCV, KFold, learning_curve, train_test_split
 
 from skautorec import AutoRecRegressor
+from skautorec.baselines import BiasRegressor
 from skautorec.datasets import fetch_movielens, make_ratings
 
 matplotlib.use("Agg")
@@ -32,24 +33,6 @@ def load():
         ratings = make_ratings(900, 1200, 80_000, random_state=0)
         return ratings, {item: f"Film number {item}" for item in ratings.item_ids.tolist()}
     return movielens.ratings, movielens.titles
-
-
-def biases(train, test, damping=5.0):
-    """Predict test ratings by mean and damped user and item biases."""
-    mean, user = train.values.mean(), np.zeros(train.n_users)
-    for _ in range(5):
-        item = damped_mean(
-            train.items, train.values - mean - user[train.users], train.n_items, damping
-        )
-        user = damped_mean(
-            train.users, train.values - mean - item[train.items], train.n_users, damping
-        )
-    return mean + user[test.users] + item[test.items]
-
-
-def damped_mean(codes, values, n, damping):
-    """Mean of the values of each code, drawn to zero."""
-    return np.bincount(codes, values, n) / (np.bincount(codes, minlength=n) + damping)
 
 
 def print_list(heading, item_ids, scores, titles):
@@ -100,7 +83,7 @@ def main():
     print("\nRMSE on ratings held out from the search and the fit")
     for name, predicted in (
         ("global mean", np.full(len(test), train.values.mean())),
-        ("user and item biases", biases(train, test)),
+        ("user and item biases", BiasRegressor().fit(train).predict(test)),
         ("AutoRec", model.predict(test)),
     ):
         print(f"  {name:<22}{root_mean_squared_error(test.values, predicted):.4f}")

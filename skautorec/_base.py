@@ -432,7 +432,8 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         saved, wanted = state["estimator"], cls._public_name()
         if saved != wanted:
             raise ValueError(
-                f"{os.fspath(path)!r} holds a {saved}, not a {wanted}: use {saved}.load."
+                f"{os.fspath(path)!r} was written by {saved}.save, and {wanted}.load reads files "
+                f"of {wanted}. Use {saved}.load."
             )
         estimator = cls(**state["params"])
         estimator.__dict__.update(state["fitted"])

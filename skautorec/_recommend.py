@@ -88,7 +88,7 @@ class RecommenderMixin:
             Predicted ratings in rating units, **not clipped** to the rating range, since clipping
             would make the order of a generous user's list arbitrary. They are compared in single
             precision, so that rounding, which differs between one user and a batch, does not
-            reorder a list.
+            reorder a list. `PopularityRecommender` may count ratings instead.
         std : ndarray of float64 of the same shape
             Only with ``return_std``: of a rating by the user, noise included, in rating units.
 

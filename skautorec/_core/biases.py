@@ -20,7 +20,7 @@ import scipy.sparse
 
 from .factors import Rows
 
-__all__ = ["Biases", "fit_biases"]
+__all__ = ["Biases", "fit_bias_model", "fit_biases"]
 
 # Where estimated dampings start. It is the prior guess too, worth so many biases of each side,
 # which decides where there are few ratings.
@@ -192,6 +192,22 @@ def fit_biases(
         most_variance=most_variance,
     )
     return biases, sweeps.biases[0]
+
+
+def fit_bias_model(
+    inputs: scipy.sparse.csr_array,
+    targets: scipy.sparse.csr_array | None,
+    damping: tuple[float | None, float | None],
+) -> tuple[Biases, Rows, Rows]:
+    """Fit biases to matrices, as `fit_model` does: the model, the rows and the target columns."""
+    every = inputs
+    if targets is not None:
+        every = scipy.sparse.hstack((inputs, targets), format="csr")
+    biases, of_rows = fit_biases(
+        _row_of_cells(every), every.indices, every.data, every.shape, damping
+    )
+    n_targets = (inputs if targets is None else targets).shape[1]
+    return biases, _without_factors(of_rows), biases.last_columns(n_targets)
 
 
 class _Sweeps:
