@@ -28,7 +28,8 @@ demo: $(VENV)/ready
 	$(VENV)/bin/python examples/demo.py
 
 test: lint
-	SCIPY_ARRAY_API=1 $(RUN) pytest -q tests/test_sklearn.py -k check_estimator
+	SCIPY_ARRAY_API=1 $(RUN) pytest -q tests/test_sklearn.py tests/test_baselines.py \
+	    -k check_estimator
 	$(RUN) pytest
 
 lint: $(VENV)/ready

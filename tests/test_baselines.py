@@ -15,7 +15,6 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skautorec import AutoRecRegressor, Ratings
-from skautorec._core.biases import fit_biases
 from skautorec._core.factors import Factors, Rows
 from skautorec._core.model import select
 from skautorec.baselines import BiasRegressor, PopularityRecommender
@@ -242,6 +241,8 @@ def test_lists_are_those_of_the_predictions(ratings):
     assert set(ids.tolist()) == set(range(50)) - seen
     ids, _ = model.recommend(5, candidates=[1, 2, 3], exclude=[2], exclude_seen=False)
     assert set(ids.tolist()) == {1, 3}
+    ids, _ = model.recommend(5, n=50, candidates=range(10, 50))
+    assert set(ids.tolist()) == set(range(10, 50)) - seen
 
 
 def test_score_of_a_matrix_is_honest(ratings, model):
@@ -288,9 +289,17 @@ def test_std_grows_by_the_prior_without_ratings():
     assert_allclose(std**2, noise * (1 + sum(1 / damping for damping in model.damping_)))
 
 
-def test_posterior_variances_are_about_exact():
+def test_std_is_bounded_by_the_ratings_where_no_damping_says_how_biases_vary(ratings):
+    unknown = Ratings([0], [0], [1.0], user_ids=["new"], item_ids=["new"])
+    std = BiasRegressor(0).fit(ratings).predict(unknown, return_std=True)[1]
+    spread = ratings.values.std()
+    assert spread < std < np.sqrt(3) * spread
+
+
+def test_std_adds_the_noise_and_both_posterior_variances():
     ratings = planted(60, 40, 700, 0.8, 0.8)
-    biases, _ = fit_biases(ratings.users, ratings.items, ratings.values, (60, 40), (2.0, 3.0))
+    model = BiasRegressor((2.0, 3.0)).fit(ratings)
+    biases = model._model
     counts = np.zeros((60, 40))
     counts[ratings.users, ratings.items] = 1
     hessian = np.block(
@@ -302,6 +311,20 @@ def test_posterior_variances_are_about_exact():
     exact = np.diag(np.linalg.inv(hessian))
     assert_allclose(biases.row_variances(ratings.users, ratings.items, 60), exact[:60], rtol=0.1)
     assert_allclose(biases.column_variances, exact[60:], rtol=0.1)
+    std = model.predict(ratings, return_std=True)[1]
+    noise = biases.noise * model._scale.slope[0] ** 2
+    relative = exact[:60][ratings.users] + exact[60:][ratings.items]
+    assert_allclose(std**2 / noise - 1, relative, rtol=0.1)
+
+
+def test_std_of_further_columns_falls_with_their_ratings():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(100, 6)), rng.normal(size=(100, 2))
+    y[3:, 1] = np.nan
+    model = BiasRegressor((np.inf, 1)).fit(X, y)
+    std = model.predict(X, return_std=True)[1] / model._target_scale.slope
+    noise = model._model.noise
+    assert_allclose(std**2 / noise, np.broadcast_to([1 + 1 / 101, 1 + 1 / 4], y.shape))
 
 
 # Popularity.
@@ -357,6 +380,20 @@ def test_popularity_ignores_who_is_asked_but_for_what_was_seen(ratings):
     assert_array_equal(lists[0], lists[1])
     assert_array_equal(scores[0], scores[1])
     assert not set(model.recommend(0, n=50)[0]) & set(ratings.items[ratings.users == 0])
+
+
+def test_items_without_ratings_are_listed_last():
+    ratings = Ratings([0, 1], [1, 1], [3.0, 4.0], item_ids=["x", "y", "z"])
+    model = PopularityRecommender().fit(ratings)
+    assert model.recommend({})[0].tolist() == ["y", "x", "z"]
+    assert model.item_counts_.tolist() == [0, 2, 0]
+
+
+def test_popularity_of_further_columns_is_theirs():
+    X, y = np.ones((5, 3)), np.array([[1, 4], [2, np.nan], [np.nan, 4], [np.nan, 5], [3, 3]])
+    model = PopularityRecommender().fit(X, y)
+    assert model.item_counts_.tolist() == [3, 4]
+    assert model.recommend({})[0].tolist() == [1, 0]
 
 
 def test_ranking_is_that_of_the_fit():

@@ -306,8 +306,8 @@ def _precisions(
 ) -> np.ndarray:
     """Diagonal of one side's information, over the noise, once the other side is solved for.
 
-    Of each rating the other side's bias takes its share, all of it where it has no other rating:
-    a user of items that nobody else rated cannot be told from them.
+    Of each rating the other side's bias takes its share, most of it where that has no other
+    rating: the bias of a row that alone has ratings in its columns cannot be told from theirs.
     """
     precisions: np.ndarray = counts + damping - np.bincount(codes, shares, len(counts))
     return precisions
