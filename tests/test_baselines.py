@@ -289,9 +289,10 @@ def test_std_grows_by_the_prior_without_ratings():
     assert_allclose(std**2, noise * (1 + sum(1 / damping for damping in model.damping_)))
 
 
-def test_std_is_bounded_by_the_ratings_where_no_damping_says_how_biases_vary(ratings):
+@pytest.mark.parametrize("damping", [0, 1e-9])
+def test_std_is_bounded_by_the_ratings_where_no_damping_says_how_biases_vary(damping, ratings):
     unknown = Ratings([0], [0], [1.0], user_ids=["new"], item_ids=["new"])
-    std = BiasRegressor(0).fit(ratings).predict(unknown, return_std=True)[1]
+    std = BiasRegressor(damping).fit(ratings).predict(unknown, return_std=True)[1]
     spread = ratings.values.std()
     assert spread < std < np.sqrt(3) * spread
 
