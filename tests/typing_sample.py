@@ -7,6 +7,7 @@ from typing import assert_type
 import numpy as np
 
 from skautorec import AutoRecRegressor, Ratings
+from skautorec.baselines import BiasRegressor, PopularityRecommender
 from skautorec.datasets import fetch_movielens, make_ratings
 
 
@@ -53,3 +54,15 @@ def keep(model: AutoRecRegressor, path: Path) -> AutoRecRegressor:
     assert_type(again.loss_curve_, list[float])
     assert_type(again.n_iter_, int)
     return again
+
+
+def compare(ratings: Ratings, path: Path) -> tuple[BiasRegressor, PopularityRecommender]:
+    biases = BiasRegressor(damping=(3, 5)).fit(ratings)
+    assert_type(biases, BiasRegressor)
+    assert_type(biases.damping_, tuple[float, float])
+    assert_type(biases.predict(ratings, return_std=True), tuple[np.ndarray, np.ndarray])
+    biases.save(path)
+    assert_type(BiasRegressor.load(path), BiasRegressor)
+    popular = PopularityRecommender(by="mean").fit(ratings)
+    assert_type(popular.damping_, float)
+    return biases, popular
