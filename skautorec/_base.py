@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from typing import Any, Literal, Protocol, Self, overload
 
 import numpy as np
@@ -13,7 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _persistence
 from ._core.factors import Factors, Rows
-from ._core.model import Read
+from ._core.matrix import Read, Table, rows_or_none
+from ._core.users import Training, Users, compact
 from ._inputs import (
     hide_ratings,
     read_heldout,
@@ -24,7 +26,6 @@ from ._inputs import (
     read_training_matrix,
     refuse_other_index,
     refuse_overlap,
-    without_values,
 )
 from ._links import DOCUMENTATION, see
 from ._progress import Quiet
@@ -33,6 +34,9 @@ from ._recommend import RecommenderMixin, shown
 from ._scale import Scale
 
 __all__ = ["FittedModel", "RatingRegressor"]
+
+# Returns the ratings that `fit` was given: inputs and, where there are other columns, targets.
+Given = Callable[[], tuple[scipy.sparse.csr_array, scipy.sparse.csr_array | None]]
 
 
 class FittedModel(Protocol):
@@ -43,19 +47,14 @@ class FittedModel(Protocol):
         """Number of factors."""
 
     @property
-    def unseen_column(self) -> Rows:
-        """A column without ratings."""
+    def unseen_item(self) -> Rows:
+        """An item without ratings."""
 
-    def fold_in(self, ratings: scipy.sparse.csr_array) -> Rows:
-        """Rows, known or new, from their ratings."""
+    def fold_in(self, users: Users) -> Rows:
+        """Rows of users, known or new, from their ratings."""
 
     def variances(
-        self,
-        rows: np.ndarray,
-        observed: scipy.sparse.csr_array,
-        asked: scipy.sparse.csr_array,
-        training_rows: np.ndarray,
-        training_observed: scipy.sparse.csr_array,
+        self, users: Users, rows: np.ndarray, asked: scipy.sparse.csr_array, read: Read
     ) -> np.ndarray:
         """Variances of new ratings, as `Model.variances`."""
 
@@ -134,17 +133,15 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
     def _fit(self, X: Any, y: Any) -> None:
         self._target_ndim = 2
         self._has_targets = y is not None and not isinstance(X, Ratings)
-        read = self._read_ratings(X, y) if isinstance(X, Ratings) else self._read_matrices(X, y)
+        given = self._read_ratings(X, y) if isinstance(X, Ratings) else self._read_matrices(X, y)
         progress = self._progress(X, y)
-        self._model, users, items = self._train(read, progress)
+        self._model, users, items = self._train(lambda: self._in_stars(*given()), progress)
         # Users and items in rating units.
         users, items = self._target_scale.users(users), self._target_scale.items(items)
         self.user_factors_, self.user_bias_ = users.factors, users.bias
         self.item_factors_, self.item_bias_ = items.factors, items.bias
-        context, targets = read()
-        self._context = self._seen = without_values(context)
-        if targets is not None:
-            self._seen = without_values(targets)
+        inputs, targets = given()
+        self._training = Training(compact(inputs), None if targets is None else compact(targets))
         self._is_rated = np.zeros(len(self._target_items), dtype=bool)
         self._is_rated[self._seen.indices] = True
         self._share_ids()
@@ -159,7 +156,24 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         """Train, and return the model, the users and the target items, in stars."""
         raise NotImplementedError
 
-    def _read_ratings(self, X: Ratings, y: Any) -> Read:
+    def _in_stars(
+        self, inputs: scipy.sparse.csr_array, targets: scipy.sparse.csr_array | None
+    ) -> Table:
+        """Ratings in the units of training."""
+        if targets is not None:
+            targets = self._target_scale.to_stars(targets)
+        return Table(self._scale.to_stars(inputs), targets)
+
+    def _table(self) -> Table:
+        """Training ratings in the units of training."""
+        return self._in_stars(self._training.inputs, self._training.targets)
+
+    @property
+    def _seen(self) -> scipy.sparse.csr_array:
+        """Rated cells of the target items."""
+        return self._training.wanted
+
+    def _read_ratings(self, X: Ratings, y: Any) -> Given:
         """Check a table and return how to read it: anew each time, as it holds the same cells."""
         ratings = read_ratings(X, y)
         self._users, self._items = ratings._users, ratings._items
@@ -168,9 +182,9 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         self.__dict__.pop("feature_names_in_", None)
         scale = read_range(ratings.values, len(self._items), self.rating_range)
         self._scale = self._target_scale = scale
-        return lambda: (scale.to_stars(ratings.to_matrix()), None)
+        return lambda: (ratings.to_matrix(), None)
 
-    def _read_matrices(self, X: Any, y: Any) -> Read:
+    def _read_matrices(self, X: Any, y: Any) -> Given:
         """Check matrices and return how to read them."""
         if self._has_targets:
             refuse_other_index(X, y)
@@ -179,10 +193,10 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         scale = read_range(context.data, len(self._items), self.rating_range)
         self._scale = self._target_scale = scale
         if not self._has_targets:
-            return lambda: (scale.to_stars(context), None)
+            return lambda: (context, None)
         targets, self._target_items, self._target_ndim = read_targets(y, context)
-        target_scale = self._target_scale = Scale.of_columns(targets)
-        return lambda: (scale.to_stars(context), target_scale.to_stars(targets))
+        self._target_scale = Scale.of_columns(targets)
+        return lambda: (context, targets)
 
     @overload
     def predict(self, X: Any, return_std: Literal[False] = ...) -> np.ndarray: ...
@@ -219,15 +233,15 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         if isinstance(X, Ratings):
             return self._predict_pairs(X, return_std)
-        context = self._read_context(X)
-        users = self._fold_in(context)
-        predicted = Factors(users, self._item_rows()).block()
+        users = self._users_of(self._read_context(X), X)
+        rows = self._fold_in(users)
+        predicted = Factors(rows, self._item_rows()).block()
         self._target_scale.clip(predicted)
         shape = predicted.shape[: self._target_ndim]
         if not return_std:
             return predicted.reshape(shape)
         pairs = np.divmod(np.arange(predicted.size), predicted.shape[1])
-        return predicted.reshape(shape), self._std(users, context, *pairs).reshape(shape)
+        return predicted.reshape(shape), self._std(rows, users, *pairs).reshape(shape)
 
     def _predict_pairs(self, ratings: Ratings, return_std: bool) -> Any:
         if self._has_targets:
@@ -249,53 +263,45 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         predicted = np.clip(factors.at(users, items), *self.rating_range_)
         if not return_std:
             return predicted
-        observed = self._known_context()
-        n_added = len(factors.rows) - observed.shape[0]
-        if n_added:
-            empty = scipy.sparse.csr_array((n_added, observed.shape[1]))
-            observed = scipy.sparse.vstack((observed, empty), format="csr")
-        return predicted, self._std(factors.rows, observed, users, items)
+        asked, where = np.unique(users, return_inverse=True)
+        known = np.where(asked < len(self._users), asked, -1)
+        std = self._std(factors.rows[asked], self._training_users(known), where, items)
+        return predicted, std
 
-    def _known_context(self) -> scipy.sparse.csr_array:
-        """Cells that the training users' rows were solved from."""
-        if not self._has_targets:
-            return self._seen
-        return scipy.sparse.hstack((self._context, self._seen), format="csr")
+    def _training_users(self, codes: np.ndarray) -> Users:
+        """Users of the training with all of their ratings; nobody where a code is -1."""
+        inputs, targets = (
+            None if part is None else rows_or_none(part, codes)
+            for part in (self._training.inputs, self._training.targets)
+        )
+        ratings = self._in_stars(inputs, targets).joined
+        return Users(ratings, ratings.data, codes)
+
+    def _users_of(self, context: scipy.sparse.csr_array, X: Any = None) -> Users:
+        """Users with these ratings; ``X`` is what they were read from."""
+        return Users(self._scale.to_stars(context))
 
     def _predict_cells(
-        self,
-        context: scipy.sparse.csr_array,
-        cells: scipy.sparse.csr_array,
-        return_std: bool = False,
+        self, users: Users, cells: scipy.sparse.csr_array, return_std: bool = False
     ) -> Any:
-        """Predict the stored cells of a matrix from the ratings in another's rows."""
-        users, (rows, items) = self._fold_in(context), cells.tocoo().coords
-        predicted = Factors(users, self._item_rows()).at(rows, items)
+        """Predict the stored cells of a matrix for the users in its rows."""
+        folded, (rows, items) = self._fold_in(users), cells.tocoo().coords
+        predicted = Factors(folded, self._item_rows()).at(rows, items)
         self._target_scale.clip(predicted, items)
-        return (predicted, self._std(users, context, rows, items)) if return_std else predicted
+        return (predicted, self._std(folded, users, rows, items)) if return_std else predicted
 
     def _std(
-        self,
-        users: Rows,
-        observed: scipy.sparse.csr_array,
-        rows: np.ndarray,
-        items: np.ndarray,
+        self, folded: Rows, users: Users, rows: np.ndarray, items: np.ndarray
     ) -> np.ndarray:
-        """Standard deviations of pairs of rows of ``users`` and items, past the last an unknown."""
+        """Standard deviations of pairs of users and items, past the last an unknown."""
         n_items = len(self._target_items)
         # Each pair once: a table may hold one twice.
         codes, where = np.unique(rows * (n_items + 1) + items, return_inverse=True)
         asked = scipy.sparse.coo_array(
-            (np.ones(len(codes)), np.divmod(codes, n_items + 1)), (len(users), n_items + 1)
+            (np.ones(len(codes)), np.divmod(codes, n_items + 1)), (len(folded), n_items + 1)
         ).tocsr()
-        n_units = self._model.n_units
-        variances = self._model.variances(
-            users.factors[:, :n_units],
-            observed,
-            asked,
-            self.user_factors_[:, :n_units],
-            self._seen,
-        )[where]
+        factors = folded.factors[:, : self._model.n_units]
+        variances = self._model.variances(users, factors, asked, self._table)[where]
         return np.sqrt(variances) * self._target_scale.slope[np.minimum(items, n_items - 1)]
 
     def _warn_of_strangers(self, ratings: Ratings, users: np.ndarray, items: np.ndarray) -> None:
@@ -375,7 +381,7 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             raise ValueError("This estimator was fitted with y; score needs y too.")
         else:
             context, heldout = hide_ratings(context)
-        return float(r2_score(heldout.data, self._predict_cells(context, heldout)))
+        return float(r2_score(heldout.data, self._predict_cells(self._users_of(context, X), heldout)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file that loads without pickle.
@@ -461,9 +467,9 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             refuse_overlap(context, heldout)
         return heldout
 
-    def _fold_in(self, context: scipy.sparse.csr_array) -> Rows:
-        """Rows of users, known or new, from their ratings."""
-        return self._target_scale.users(self._model.fold_in(self._scale.to_stars(context)))
+    def _fold_in(self, users: Users) -> Rows:
+        """Rows of users, known or new, in rating units."""
+        return self._target_scale.users(self._model.fold_in(users))
 
     def _user_rows(self) -> Rows:
         return Rows(self.user_factors_, self.user_bias_)
@@ -472,7 +478,7 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         return Rows(self.item_factors_, self.item_bias_)
 
     def _new_user(self) -> Rows:
-        return self._fold_in(scipy.sparse.csr_array((1, len(self._items))))
+        return self._fold_in(Users(scipy.sparse.csr_array((1, len(self._items)))))
 
     def _new_item(self) -> Rows:
-        return Scale.shared(*self.rating_range_, 1).items(self._model.unseen_column)
+        return Scale.shared(*self.rating_range_, 1).items(self._model.unseen_item)

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse
 import torch
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -13,10 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import RatingRegressor
 from ._core.factors import Rows
-from ._core.model import Model, Read, fit_model
+from ._core.fit import fit_model
+from ._core.matrix import Read
+from ._core.model import Model, UserPart
 from ._core.module import DenseAutoRec
 from ._core.network import ACTIVATIONS
-from ._core.training import SOLVERS, Settings
+from ._core.training import SOLVERS, STOCHASTIC, Settings
+from ._core.users import Users
+from ._ids import as_id_array
+from ._inputs import has_own_index, is_frame
 from ._progress import CallbackSupportMixin, FitProgress, with_callbacks
 from ._recommend import SimilarItemsMixin
 
@@ -25,8 +31,8 @@ __all__ = ["AutoRecRegressor"]
 # Share of the input hidden in each epoch where none is given; not used with solvers that need the
 # same objective at every step.
 DROPOUT = 0.7
-# What each kind encodes of a users x items matrix.
-SIDES = {"item": ("columns",), "user": ("rows",), "both": ("columns", "rows")}
+# Networks of each kind of model.
+N_PARTS = {"item": 1, "user": 1, "both": 2}
 
 
 class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor):
@@ -183,7 +189,8 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_units": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "lambd": [Interval(Real, 0, None, closed="neither")],
-        "kind": [StrOptions(set(SIDES))],
+        "decoder_lambd": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "kind": [StrOptions(set(N_PARTS))],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "dropout": [Interval(Real, 0, 1, closed="left"), None],
@@ -193,7 +200,6 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "rating_range": ["array-like", None],
         "device": [str],
@@ -203,9 +209,10 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
 
     def __init__(
         self,
-        hidden_units: Any = 500,
+        hidden_units: Any = 200,
         *,
         lambd: float = 100.0,
+        decoder_lambd: Any = "auto",
         kind: str = "item",
         n_estimators: int = 1,
         activation: str = "sigmoid",
@@ -213,10 +220,9 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         solver: str = "adam",
         learning_rate: float | None = None,
         batch_size: int | None = None,
-        max_iter: int = 80,
+        max_iter: int = 300,
         tol: float = 1e-4,
         n_iter_no_change: int = 10,
-        early_stopping: bool = False,
         validation_fraction: float = 0.05,
         rating_range: Any = None,
         device: str = "auto",
@@ -225,6 +231,7 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
     ) -> None:
         self.hidden_units = hidden_units
         self.lambd = lambd
+        self.decoder_lambd = decoder_lambd
         self.kind = kind
         self.n_estimators = n_estimators
         self.activation = activation
@@ -235,7 +242,6 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
-        self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.rating_range = rating_range
         self.device = device
@@ -247,37 +253,51 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         super()._fit(X, y)
 
     def _progress(self, X: Any, y: Any) -> FitProgress:
-        return FitProgress(self, X, y, self.n_estimators * len(SIDES[self.kind]))
+        return FitProgress(self, X, y, self.n_estimators * N_PARTS[self.kind])
 
     def _train(self, read: Read, progress: FitProgress) -> tuple[Model, Rows, Rows]:
         model, users, items, histories = fit_model(
             read,
             self._settings(),
-            sides=SIDES[self.kind],
+            kind=self.kind,
             n_members=self.n_estimators,
+            decoder_lambd=None if self.decoder_lambd == "auto" else float(self.decoder_lambd),
             validation_fraction=self.validation_fraction,
             seed=check_random_state(self.random_state).randint(np.iinfo(np.int32).max),
             device=_device(self.device),
             progress=progress,
         )
         self.loss_curve_ = _mean_curve([history.losses for history in histories])
-        scores = _mean_curve([history.scores for history in histories])
-        self.validation_scores_ = scores if self.early_stopping else None
+        self.validation_scores_ = _mean_curve([history.scores for history in histories])
         self.n_iter_ = max(1, *(history.n_epochs for history in histories))
+        self.decoder_lambd_ = np.array(
+            [[2 * part.encoder.penalty for part in member.parts] for member in model.members]
+        )
         return model, users, items
 
+    def _users_of(self, context: scipy.sparse.csr_array, X: Any = None) -> Users:
+        known = self._training.recognise(context)
+        if is_frame(X) and has_own_index(X):
+            named = self._users.codes(as_id_array(X.index))
+            known = np.where(named >= 0, named, known)
+        if (known < 0).all():
+            return super()._users_of(context)
+        inputs = self._scale.to_stars(self._training.inputs[known[known >= 0]])
+        rows = np.where(known >= 0, np.cumsum(known >= 0) - 1, -1)
+        return Users.of(self._scale.to_stars(context), known, inputs, rows)
+
     def _settings(self) -> Settings:
-        if self.batch_size is not None and self.solver != "adam":
+        if self.batch_size is not None and self.solver not in STOCHASTIC:
             raise ValueError(
                 f"solver={self.solver!r} needs all rows at every step, and batch_size is "
-                f"{self.batch_size}. Use batch_size=None or solver='adam'."
+                f"{self.batch_size}. Use batch_size=None or a stochastic solver, such as 'adam'."
             )
-        if self.dropout and self.solver != "adam":
+        if self.dropout and self.solver not in STOCHASTIC:
             raise ValueError(
                 f"solver={self.solver!r} needs the same objective at every step, and dropout is "
-                f"{self.dropout}. Use dropout=None or solver='adam'."
+                f"{self.dropout}. Use dropout=None or a stochastic solver, such as 'adam'."
             )
-        usual_dropout = DROPOUT if self.solver == "adam" else 0.0
+        usual_dropout = DROPOUT if self.solver in STOCHASTIC else 0.0
         return Settings(
             hidden_units=_layer_widths(self.hidden_units),
             lambd=float(self.lambd),
@@ -289,7 +309,6 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             dropout=usual_dropout if self.dropout is None else float(self.dropout),
-            early_stopping=bool(self.early_stopping),
         )
 
     def to_module(self) -> DenseAutoRec:
@@ -315,7 +334,7 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
                 f"{len(self._model.parts)}: fit with n_estimators=1 and kind='item' or 'user'."
             )
         part = self._model.parts[0]
-        if part.encodes == "rows":
+        if isinstance(part, UserPart):
             # Without the coordinate that carries user biases, which the module adds by itself.
             factors = self.item_factors_[:, : self._model.n_units]
             decoder, slope = Rows(factors, self.item_bias_), self._target_scale.slope
@@ -323,7 +342,7 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
             raise ValueError("to_module needs kind='user' after fit(X, y), or a fit without y.")
         else:
             decoder, slope = self._scale.decoded(self._user_rows()), self._scale.slope[:1]
-        return part.autoencoder.to_module(decoder, slope, *self.rating_range_)
+        return part.encoder.to_module(decoder, slope, *self.rating_range_)
 
 
 def _layer_widths(hidden_units: Any) -> tuple[int, ...]:

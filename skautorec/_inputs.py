@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
-from ._core.model import select
+from ._core.matrix import select
 from ._ids import Ids, as_id_array, plain
 from ._links import see
 from ._matrix import observed_csr, observed_from_dense, to_float64, without_mask

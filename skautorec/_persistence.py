@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from ._core.autoencoder import Autoencoder
 from ._core.biases import Biases
+from ._core.codes import Sums
+from ._core.encoder import Encoder
 from ._core.encoding import Encoding
-from ._core.factors import Rows
-from ._core.model import Model, Part
+from ._core.model import ItemPart, Member, Model, UserPart
+from ._core.users import Training
 from ._ids import Ids
 from ._scale import Scale
 
@@ -30,7 +31,19 @@ __all__ = ["read", "write"]
 FORMAT = "skautorec"
 VERSION = 1
 _DATACLASSES = {
-    cls.__name__: cls for cls in (Autoencoder, Biases, Encoding, Model, Part, Rows, Scale)
+    cls.__name__: cls
+    for cls in (
+        Biases,
+        Encoder,
+        Encoding,
+        ItemPart,
+        Member,
+        Model,
+        Scale,
+        Sums,
+        Training,
+        UserPart,
+    )
 }
 
 

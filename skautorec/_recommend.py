@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import scipy.sparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._core.factors import Factors, Rows
+from ._core.users import Users
 from ._ids import Ids, as_id_array, plain, same_type
 from ._inputs import has_own_index, is_frame
 from ._ratings import Ratings
@@ -39,14 +41,11 @@ class RecommenderMixin:
         def _user_rows(self) -> Rows: ...
         def _item_rows(self) -> Rows: ...
         def _read_context(self, X: Any) -> scipy.sparse.csr_array: ...
-        def _fold_in(self, context: scipy.sparse.csr_array) -> Rows: ...
-        def _known_context(self) -> scipy.sparse.csr_array: ...
+        def _users_of(self, context: scipy.sparse.csr_array, X: Any = ...) -> Users: ...
+        def _training_users(self, codes: np.ndarray) -> Users: ...
+        def _fold_in(self, users: Users) -> Rows: ...
         def _std(
-            self,
-            users: Rows,
-            observed: scipy.sparse.csr_array,
-            rows: np.ndarray,
-            items: np.ndarray,
+            self, folded: Rows, users: Users, rows: np.ndarray, items: np.ndarray
         ) -> np.ndarray: ...
 
     def recommend(
@@ -112,7 +111,7 @@ class RecommenderMixin:
         """
         check_is_fitted(self)
         _check_n(n)
-        users, seen, context, is_single = self._read_users(user)
+        users, seen, given, is_single = self._read_users(user)
         columns = self._read_candidates(candidates, exclude)
         hidden = seen if exclude_seen else None
         if hidden is not None and len(columns) < hidden.shape[1]:
@@ -123,7 +122,7 @@ class RecommenderMixin:
         if return_std:
             listed = np.nonzero(~np.isnan(scores))
             lists.append(np.full_like(scores, np.nan))
-            lists[1][listed] = self._std(users, context, listed[0], columns[best][listed])
+            lists[1][listed] = self._std(users, given(), listed[0], columns[best][listed])
         if is_single:
             listed = ~np.isnan(scores[0])
             return ids[0][listed], *(numbers[0][listed] for numbers in lists)
@@ -177,14 +176,14 @@ class RecommenderMixin:
 
     def _read_users(
         self, user: Any
-    ) -> tuple[Rows, scipy.sparse.csr_array, scipy.sparse.csr_array, bool]:
+    ) -> tuple[Rows, scipy.sparse.csr_array, Callable[[], Users], bool]:
         """Read the users asked about.
 
-        Returns their rows, the cells they have seen, the cells their rows come from, and whether
-        it is one user.
+        Returns their rows, the cells they have seen, how to get the ratings that the rows come
+        from, and whether it is one user.
         """
         if scipy.sparse.issparse(user) or is_frame(user):
-            return *self._new_users(self._read_context(user)), False
+            return *self._new_users(self._read_context(user), user), False
         if isinstance(user, Mapping):
             return *self._new_users(self._read_mappings([user])), True
         if isinstance(user, Ratings):
@@ -211,17 +210,17 @@ class RecommenderMixin:
             raise TypeError(
                 "A batch of users is of ids or of mappings {item_id: rating}, not of both."
             ) from None
-        seen = self._seen[codes]
-        context = self._known_context()[codes] if self._has_targets else seen
-        return self._user_rows()[codes], seen, context, not is_batch
+        users = partial(self._training_users, codes)
+        return self._user_rows()[codes], self._seen[codes], users, not is_batch
 
     def _new_users(
-        self, context: scipy.sparse.csr_array
-    ) -> tuple[Rows, scipy.sparse.csr_array, scipy.sparse.csr_array]:
+        self, context: scipy.sparse.csr_array, X: Any = None
+    ) -> tuple[Rows, scipy.sparse.csr_array, Callable[[], Users]]:
         seen = context
         if self._has_targets:
             seen = scipy.sparse.csr_array((context.shape[0], len(self._target_items)))
-        return self._fold_in(context), seen, context
+        users = self._users_of(context, X)
+        return self._fold_in(users), seen, lambda: users
 
     def _read_mappings(self, users: Sequence[Mapping[Any, Any]]) -> scipy.sparse.csr_array:
         """Matrix of new users given as ``{item_id: rating}``."""

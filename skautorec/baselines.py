@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._base import RatingRegressor
 from ._core.biases import Biases, fit_bias_model
 from ._core.factors import Factors, Rows
-from ._core.model import Read
+from ._core.matrix import Read
 from ._progress import Quiet
 from ._scale import Scale
 
@@ -123,9 +123,9 @@ class BiasRegressor(RatingRegressor):
         self.rating_range = rating_range
 
     def _train(self, read: Read, progress: Quiet) -> tuple[Biases, Rows, Rows]:
-        model, users, items = fit_bias_model(*read(), _damping_pair(self.damping))
+        model, users, items = fit_bias_model(read(), _damping_pair(self.damping))
         self.damping_ = model.damping
-        new_item = Scale.shared(*self._scale.bounds, 1).items(model.unseen_column)
+        new_item = Scale.shared(*self._scale.bounds, 1).items(model.unseen_item)
         self.mean_ = float(new_item.bias[0])
         return model, users, items
 
@@ -210,10 +210,9 @@ class PopularityRecommender(RatingRegressor):
         self.rating_range = rating_range
 
     def _train(self, read: Read, progress: Quiet) -> tuple[Biases, Rows, Rows]:
-        context, targets = read()
-        model, users, items = fit_bias_model(context, targets, (np.inf, None))
-        wanted = context if targets is None else targets
-        self.item_counts_ = np.bincount(wanted.indices, minlength=wanted.shape[1])
+        table = read()
+        model, users, items = fit_bias_model(table, (np.inf, None))
+        self.item_counts_ = np.bincount(table.wanted.indices, minlength=table.wanted.shape[1])
         self.damping_ = model.damping[1]
         self._counts = self.by == "count"
         return model, users, items

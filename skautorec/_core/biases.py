@@ -19,6 +19,8 @@ import numpy as np
 import scipy.sparse
 
 from .factors import Rows
+from .matrix import Read, Table, rows_of_cells
+from .users import Users
 
 __all__ = ["Biases", "fit_bias_model", "fit_biases"]
 
@@ -98,48 +100,44 @@ class Biases:
         """Number of factors."""
         return 0
 
-    def fold_in(self, ratings: scipy.sparse.csr_array) -> Rows:
-        """Rows, known or new, from their ratings."""
-        n_rows = ratings.shape[0]
-        return _without_factors(
-            self.row_biases(_row_of_cells(ratings), ratings.indices, ratings.data, n_rows)
+    def fold_in(self, users: Users) -> Rows:
+        """Rows of users, known or new, from their ratings."""
+        ratings = users.ratings
+        biases = self.row_biases(
+            rows_of_cells(ratings), ratings.indices, ratings.data, ratings.shape[0]
         )
+        return _without_factors(biases)
 
     def last_columns(self, n: int) -> Rows:
         """The last ``n`` columns, with the mean in their biases."""
         return _without_factors(self.mean + self.columns[len(self.columns) - n :])
 
     @property
-    def unseen_column(self) -> Rows:
-        """A column without ratings."""
+    def unseen_item(self) -> Rows:
+        """An item without ratings."""
         return _without_factors(np.array([self.mean]))
 
     def variances(
-        self,
-        rows: np.ndarray,
-        observed: scipy.sparse.csr_array,
-        asked: scipy.sparse.csr_array,
-        training_rows: np.ndarray,
-        training_observed: scipy.sparse.csr_array,
+        self, users: Users, rows: np.ndarray, asked: scipy.sparse.csr_array, read: Read
     ) -> np.ndarray:
         """Variance of new ratings, noise included, at the stored cells of ``asked``.
 
         Parameters
         ----------
-        rows, training_rows : ndarray
+        users : Users
+        rows : ndarray
             Not used: there are no factors.
-        observed : csr_array of shape (n_rows, n_columns)
-            The cells that the biases of the rows come from.
-        asked : csr_array of shape (n_rows, n_targets + 1)
-            The last column stands for one without ratings.
-        training_observed : csr_array of shape (n_training_rows, n_targets)
-            Not used: the variances of the columns are known.
+        asked : csr_array of shape (n_users, n_targets + 1)
+            The last column stands for an item without ratings.
+        read : callable
+            Not used: the variances of the items are known.
 
         Returns
         -------
         ndarray of shape (asked.nnz,)
         """
-        of_rows = self.row_variances(_row_of_cells(observed), observed.indices, observed.shape[0])
+        observed = users.ratings
+        of_rows = self.row_variances(rows_of_cells(observed), observed.indices, observed.shape[0])
         of_unseen = _bounded_inverse(np.array([self.damping[1]]), self.most_variance)
         of_columns = np.append(self.column_variances, of_unseen)[-asked.shape[1] :]
         relative = np.repeat(of_rows, np.diff(asked.indptr)) + of_columns[asked.indices]
@@ -195,19 +193,14 @@ def fit_biases(
 
 
 def fit_bias_model(
-    inputs: scipy.sparse.csr_array,
-    targets: scipy.sparse.csr_array | None,
-    damping: tuple[float | None, float | None],
+    table: Table, damping: tuple[float | None, float | None]
 ) -> tuple[Biases, Rows, Rows]:
-    """Fit biases to matrices, as `fit_model` does: the model, the rows and the target columns."""
-    every = inputs
-    if targets is not None:
-        every = scipy.sparse.hstack((inputs, targets), format="csr")
-    biases, of_rows = fit_biases(
-        _row_of_cells(every), every.indices, every.data, every.shape, damping
+    """Fit biases to matrices, as `fit_model` does: the model, the users and the target items."""
+    joined = table.joined
+    biases, of_users = fit_biases(
+        rows_of_cells(joined), joined.indices, joined.data, joined.shape, damping
     )
-    n_targets = (inputs if targets is None else targets).shape[1]
-    return biases, _without_factors(of_rows), biases.last_columns(n_targets)
+    return biases, _without_factors(of_users), biases.last_columns(table.wanted.shape[1])
 
 
 class _Sweeps:
@@ -324,7 +317,3 @@ def _bounded_inverse(numbers: np.ndarray, most: float) -> np.ndarray:
 
 def _without_factors(biases: np.ndarray) -> Rows:
     return Rows(np.zeros((len(biases), 0)), biases)
-
-
-def _row_of_cells(ratings: scipy.sparse.csr_array) -> np.ndarray:
-    return np.repeat(np.arange(ratings.shape[0]), np.diff(ratings.indptr))

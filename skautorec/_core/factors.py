@@ -40,6 +40,10 @@ class Rows:
     def __getitem__(self, key: slice | np.ndarray) -> Rows:
         return Rows(self.factors[key], self.bias[key])
 
+    def without_bias(self) -> Rows:
+        """The same factors with biases of zero."""
+        return Rows(self.factors, np.zeros(len(self)))
+
     def append(self, other: Rows) -> Rows:
         """These rows, then the other's."""
         return Rows(np.vstack((self.factors, other.factors)), np.append(self.bias, other.bias))

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .encoding import POWER, Encoding
+from .encoding import Encoding
 from .factors import Rows
 from .network import AutoRec
 
@@ -43,8 +43,7 @@ class DenseAutoRec(nn.Module):
     ) -> None:
         super().__init__()
         self.activation, self.low, self.high = network.activation, low, high
-        self.style = encoding.style
-        self.damping, self.typical_length = encoding.damping, encoding.typical_length
+        self.encoding = encoding
         self.register_buffer("reference", torch.tensor(encoding.reference, dtype=torch.float32))
         self.register_buffer("slope", torch.tensor(slope, dtype=torch.float32))
         self.encoder = nn.ModuleList(
@@ -60,9 +59,9 @@ class DenseAutoRec(nn.Module):
         stars = 1 + 4 * (ratings - self.low) / span if span else ratings.clamp(3, 3)
         lengths = observed.sum(dim=1, keepdim=True)
         deviations = torch.where(observed, stars - self.reference, 0)
-        biases = deviations.sum(dim=1, keepdim=True) / (lengths + self.damping)
-        weights = observed * (lengths.clamp(min=1) / self.typical_length) ** -POWER
-        if self.style == "residuals":
+        biases = deviations.sum(dim=1, keepdim=True) / (lengths + self.encoding.damping)
+        weights = observed * self.encoding.length_factors(lengths)
+        if self.encoding.style == "residuals":
             hidden = torch.cat(((deviations - biases) * weights, weights), dim=1)
         else:
             hidden = torch.where(observed, stars, 0) * weights

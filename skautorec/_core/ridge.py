@@ -1,11 +1,12 @@
 """Decoded rows in closed form.
 
-Given the codes ``Z`` of the encoded side, the objective separates over the decoded rows, and each
+Given the codes ``z`` of the encoded side, the objective separates over the decoded rows, and each
 row ``(w, b)`` is the minimiser of
 
     sum over observed (r - w.z - b)^2 + penalty ||w - w0||^2 + bias_penalty (b - b0)^2 .
 
 With ``penalty = lambd / 2``, ``w0 = 0`` and ``bias_penalty = 0`` this is equation 2 of the paper.
+A code may differ from cell to cell: a rating must not be explained by itself (see `codes`).
 Rows are solved in batches of similar length; a row with ``n`` observed cells and ``k`` code units
 costs ``min(n, k)^3``.
 """
@@ -14,26 +15,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import hardshrink
 
-from .sparse import bag_sum
-
-__all__ = ["Gram", "Prior", "bias_penalty", "relative_variances", "solve_rows"]
+__all__ = ["Codes", "Prior", "Solved", "bias_penalty", "relative_variances", "solve_rows"]
 
 # Elements of the largest temporary: 8 MB in float64.
 _CHUNK = 2**20
-# Elements of the largest table of inner products: 512 MB in float64.
-_GRAM = 2**26
 # Elements this small, which codes that hardly differ leave beside the penalty on the diagonal, are
 # zero in single precision: products of them are too small for it, which makes a factorisation
 # twenty times as slow.
 _NEGLIGIBLE = 1e-18
 # Error, relative to the right-hand side, that one step of refinement mends.
 _REFINABLE = 3e-5
+
+
+class Codes(Protocol):
+    """The code that each observed cell of the decoded rows is solved on."""
+
+    @property
+    def width(self) -> int:
+        """Elements of the largest temporary that `take` needs for a cell."""
+
+    def take(self, rows: Tensor, cells: Tensor) -> Tensor:
+        """Codes of a group of decoded rows, zero for padding.
+
+        Parameters
+        ----------
+        rows : Tensor of int64 of shape (n_rows,)
+        cells : Tensor of int64 of shape (n_rows, length)
+            Positions of their cells, -1 for padding.
+
+        Returns
+        -------
+        Tensor of shape (n_rows, length, k)
+            The caller may overwrite it.
+        """
 
 
 @dataclass(frozen=True)
@@ -56,74 +77,112 @@ class Prior:
     bias_penalty: float
 
 
-def solve_rows(
-    indptr: Tensor,
-    indices: Tensor,
-    values: Tensor,
-    codes: Tensor,
-    prior: Prior,
-    gram: Gram | None = None,
-) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True)
+class Solved:
+    """Decoded rows, and what they leave of each of their ratings.
+
+    Attributes
+    ----------
+    weights : Tensor of shape (n_rows, k)
+    biases : Tensor of shape (n_rows,)
+    left_over : Tensor of shape (nnz,)
+    """
+
+    weights: Tensor
+    biases: Tensor
+    left_over: Tensor
+
+
+def solve_rows(indptr: Tensor, values: Tensor, codes: Codes, prior: Prior) -> Solved:
     """Solve the ridge regression of every decoded row.
 
     Parameters
     ----------
-    indptr, indices : Tensor of int64
-        Compressed decoded rows; indices are rows of ``codes``.
+    indptr : Tensor of int64 of shape (n_rows + 1,)
+        Where the cells of each row begin.
     values : Tensor of shape (nnz,)
-        Ratings, in the dtype of ``codes``.
-    codes : Tensor of shape (n_encoded, k)
+        Ratings, in the dtype of the codes.
+    codes : Codes
     prior : Prior
         What a row without observed cells gets.
-    gram : Gram or None
-        Of the codes; None makes it. Give it where rows are solved in several calls.
 
     Returns
     -------
-    weights : Tensor of shape (n_decoded, k)
-    biases : Tensor of shape (n_decoded,)
+    Solved
     """
-    n_rows, n_units = len(indptr) - 1, codes.shape[1]
+    n_rows = len(indptr) - 1
     weights = prior.weight.repeat(n_rows, 1)
     biases = values.new_full((n_rows,), prior.bias)
-    if not len(values):
-        return weights, biases
-    if len(indices) < len(codes):
-        expected = codes[indices] @ prior.weight + prior.bias
-    else:
-        expected = (codes @ prior.weight)[indices] + prior.bias
-    residuals = values - expected
-    gram = Gram.of(codes, indptr) if gram is None else gram
-    # Rows with few cells are combinations of their codes; these are the coefficients.
-    duals = torch.zeros_like(values)
-    for rows, cells in _groups(indptr, n_units):
-        observed = cells >= 0
-        columns = torch.where(observed, indices[cells], len(codes))
-        # Two right-hand sides, the residuals and a column of ones, give the row for any bias;
-        # the best bias then follows from one scalar equation.
-        y = torch.stack((residuals[cells] * observed, observed.to(codes.dtype)), dim=-1)
-        is_wide = _is_wide(columns, n_units)
-        if is_wide:
-            solved = _solve(gram.among(columns), y, prior.penalty)
-            left_over = prior.penalty * solved.sum(dim=1)
-        else:
-            z = gram.take(columns)
-            solved = _solve(z.transpose(1, 2) @ z, z.transpose(1, 2) @ y, prior.penalty)
-            left_over = (y - z @ solved).sum(dim=1)
-        shift = left_over[:, 0] / (left_over[:, 1] + prior.bias_penalty)
-        solved = solved[..., 0] - shift[:, None] * solved[..., 1]
-        if is_wide:
-            duals[cells[observed]] = solved[observed]
-        else:
-            weights[rows] += solved
+    left_over = torch.empty_like(values)
+    for rows, cells in groups(indptr, codes.width):
+        z = codes.take(rows, cells)
+        system = System.of(z, values, cells, prior)
+        solved, shift = system.solve(prior.penalty, prior.bias_penalty)
+        weights[rows] += solved
         biases[rows] += shift
-    return weights + bag_sum(indptr, indices, duals, codes), biases
+        observed = cells >= 0
+        left = system.y[..., 0] - (z @ solved[..., None])[..., 0] - shift[:, None]
+        left_over[cells[observed]] = left[observed]
+    return Solved(weights, biases, left_over)
+
+
+@dataclass(frozen=True)
+class System:
+    """The normal equations of a group of rows, through their cells or through the units.
+
+    With two right-hand sides, what the prior leaves of the ratings and a column of ones, they give
+    the row for any bias; the best bias then follows from one scalar equation.
+
+    Attributes
+    ----------
+    z : Tensor of shape (n_rows, length, k)
+    y : Tensor of shape (n_rows, length, 2)
+    inner : Tensor
+        Inner products of cells (n_rows, length, length) where a row has few of them, else of units
+        (n_rows, k, k).
+    """
+
+    z: Tensor
+    y: Tensor
+    inner: Tensor
+    through_cells: bool
+
+    @classmethod
+    def of(cls, z: Tensor, values: Tensor, cells: Tensor, prior: Prior) -> System:
+        """Set up the equations of some rows."""
+        observed = (cells >= 0).to(z.dtype)
+        left = values[cells.clamp(min=0)] - z @ prior.weight - prior.bias
+        y = torch.stack((left * observed, observed), dim=-1)
+        through_cells = _few(z)
+        inner = z @ z.transpose(1, 2) if through_cells else z.transpose(1, 2) @ z
+        return cls(z, y, inner, through_cells)
+
+    def solve(self, penalty: float, bias_penalty: float) -> tuple[Tensor, Tensor]:
+        """Return how far the rows are from the prior: weights (n_rows, k) and biases."""
+        (solved,), (shift,) = self.solve_for(penalty, [bias_penalty])
+        return solved, shift
+
+    def solve_for(
+        self, penalty: float, bias_penalties: list[float]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the same for several strengths of the bias' prior, with one factorisation."""
+        transposed = self.z.transpose(1, 2)
+        if self.through_cells:
+            # For a bias of 0, and per unit of bias: w = z' (zz' + penalty)^-1 y.
+            duals = _solve(self.inner, self.y, penalty)
+            solved, left_over = transposed @ duals, penalty * duals.sum(dim=1)
+        else:
+            # w = (z'z + penalty)^-1 z'y.
+            solved = _solve(self.inner, transposed @ self.y, penalty)
+            left_over = (self.y - self.z @ solved).sum(dim=1)
+        # d/db = 0: the sum of what is left at bias b equals bias_penalty * b.
+        shifts = [left_over[:, 0] / (left_over[:, 1] + strength) for strength in bias_penalties]
+        return [solved[..., 0] - shift[:, None] * solved[..., 1] for shift in shifts], shifts
 
 
 def relative_variances(
     indptr: Tensor,
-    indices: Tensor,
-    codes: Tensor,
+    codes: Codes,
     prior: Prior,
     at_indptr: Tensor,
     at_indices: Tensor,
@@ -136,9 +195,10 @@ def relative_variances(
 
     Parameters
     ----------
-    indptr, indices : Tensor of int64
-        Compressed decoded rows; indices are rows of ``codes``.
-    codes : Tensor of shape (n_encoded, k)
+    indptr : Tensor of int64 of shape (n_rows + 1,)
+        Where the observed cells of each row begin.
+    codes : Codes
+        What they are solved on.
     prior : Prior
         With ``bias_penalty > 0``.
     at_indptr, at_indices : Tensor of int64
@@ -150,20 +210,18 @@ def relative_variances(
     Tensor of shape (len(at_indices),)
     """
 
-    def features(z: Tensor) -> Tensor:
+    def features(z: Tensor, ones: Tensor) -> Tensor:
         # In these the prior is the unit Gaussian.
-        bias = z.new_full((len(z), 1), prior.bias_penalty**-0.5)
-        return torch.cat((z * prior.penalty**-0.5, bias), dim=1)
+        scaled = z * prior.penalty**-0.5
+        return torch.cat((scaled, ones[..., None] * prior.bias_penalty**-0.5), dim=-1)
 
-    known, asked = features(codes), features(at_codes)
+    asked = features(at_codes, at_codes.new_ones(len(at_codes)))
     variances = asked.square().sum(dim=1)[at_indices]
-    wanted = at_indptr.diff() > 0
-    gram = Gram.of(known, indptr)
-    for rows, cells in _groups(indptr, known.shape[1], wanted):
-        columns = torch.where(cells >= 0, indices[cells], len(known))
-        z = gram.take(columns)
-        is_wide = _is_wide(columns, known.shape[1])
-        inner = gram.among(columns) if is_wide else z.transpose(1, 2) @ z
+    for rows, cells in groups(indptr, codes.width, at_indptr.diff() > 0):
+        z = features(codes.take(rows, cells), (cells >= 0).to(at_codes.dtype))
+        # Where there are few cells: prior variance minus what they explain; else the inverse.
+        through_cells = _few(z)
+        inner = z @ z.transpose(1, 2) if through_cells else z.transpose(1, 2) @ z
         inner.diagonal(dim1=1, dim2=2).add_(1)
         factors, is_positive = _cholesky(inner)
         if not is_positive.all():
@@ -171,7 +229,7 @@ def relative_variances(
         for i, row in enumerate(rows.tolist()):
             part = slice(int(at_indptr[row]), int(at_indptr[row + 1]))
             right = asked[at_indices[part]].t()
-            if is_wide:
+            if through_cells:
                 right = torch.linalg.solve_triangular(factors[i], z[i] @ right, upper=False)
                 variances[part] -= right.square().sum(dim=0)
             else:
@@ -181,40 +239,8 @@ def relative_variances(
     return variances.clamp(min=0)
 
 
-@dataclass(frozen=True)
-class Gram:
-    """Inner products of codes, all at once where that pays; a zero code stands for padding.
-
-    ``of`` takes the compressed rows that will be solved.
-    """
-
-    codes: Tensor
-    products: Tensor | None
-
-    @classmethod
-    def of(cls, codes: Tensor, indptr: Tensor) -> Gram:
-        if len(indptr) == 2:
-            return cls(codes, None)  # one row needs no padding
-        codes = torch.cat((codes, codes.new_zeros(1, codes.shape[1])))
-        size = len(codes) ** 2
-        pays = size <= min(_GRAM, int(indptr.diff().square().sum()))
-        return cls(codes, codes @ codes.t() if pays else None)
-
-    def take(self, columns: Tensor) -> Tensor:
-        """Codes of a group: (n_rows, length, k)."""
-        taken = self.codes.index_select(0, columns.flatten())
-        return taken.view(*columns.shape, self.codes.shape[1])
-
-    def among(self, columns: Tensor) -> Tensor:
-        """Inner products within each row of a group: (n_rows, length, length)."""
-        if self.products is None:
-            codes = self.take(columns)
-            return codes @ codes.transpose(1, 2)
-        return self.products[columns[:, :, None], columns[:, None, :]]
-
-
-def _groups(
-    indptr: Tensor, n_units: int, wanted: Tensor | None = None
+def groups(
+    indptr: Tensor, width: int, wanted: Tensor | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batch the rows that have observed cells by similar length, in bounded memory.
 
@@ -228,7 +254,7 @@ def _groups(
         limit = int(lengths[start]) * 21 // 20 + 4
         stop = int(torch.searchsorted(lengths, limit, right=True))
         longest = int(lengths[stop - 1])
-        stop = min(stop, start + max(1, _CHUNK // (longest * max(n_units, longest))))
+        stop = min(stop, start + max(1, _CHUNK // (longest * max(width, longest))))
         group, longest = rows[start:stop], int(lengths[stop - 1])
         offsets = torch.arange(longest, device=indptr.device)
         cells = indptr[group, None] + offsets
@@ -236,9 +262,9 @@ def _groups(
         start = stop
 
 
-def _is_wide(columns: Tensor, n_units: int) -> bool:
+def _few(z: Tensor) -> bool:
     """Whether the rows of a group are better solved through their cells than through units."""
-    return columns.shape[1] * 5 <= n_units * 6
+    return z.shape[1] * 5 <= z.shape[2] * 6
 
 
 def _cholesky(matrices: Tensor) -> tuple[Tensor, Tensor]:
@@ -250,21 +276,26 @@ def _cholesky(matrices: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _solve(matrices: Tensor, right: Tensor, penalty: float) -> Tensor:
-    """Solve ``(matrix + penalty I) x = right`` for a batch; ``matrices`` are overwritten.
+    """Solve ``(matrix + penalty I) x = right`` for a batch.
 
     Factored in single precision, which is twice as fast, and then refined; in double precision
     where single was not enough.
     """
-    matrices.diagonal(dim1=1, dim2=2).add_(penalty)
-    factors, is_good = _cholesky(matrices.float())
+    shifted = matrices.float()
+    if shifted is matrices:
+        shifted = shifted.clone()
+    shifted.diagonal(dim1=1, dim2=2).add_(penalty)
+    factors, is_good = _cholesky(shifted)
     solved = torch.cholesky_solve(right.float(), factors).to(right.dtype)
     if right.dtype == torch.float64:
-        error = right - matrices @ solved
+        error = right - matrices @ solved - penalty * solved
         is_good &= (error.abs().amax(dim=1) <= _REFINABLE * right.abs().amax(dim=1)).all(dim=1)
         # Refining squares the relative error.
         solved += torch.cholesky_solve(error.float(), factors)
     if not is_good.all():
-        exact = _cholesky(matrices[~is_good].double())[0]
+        exact = matrices[~is_good].double()
+        exact.diagonal(dim1=1, dim2=2).add_(penalty)
+        exact = _cholesky(exact)[0]
         solved[~is_good] = torch.cholesky_solve(right[~is_good].double(), exact).to(right.dtype)
     return solved
 

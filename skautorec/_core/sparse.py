@@ -91,6 +91,35 @@ class Pattern:
             tensor(columns.data),
         )
 
+    def split(self, chosen: Tensor) -> tuple[tuple[Pattern, Tensor], tuple[Pattern, Tensor]]:
+        """Divide the cells in two by a mask: the chosen ones and the others.
+
+        Returns
+        -------
+        tuple of (Pattern, Tensor)
+            Each part, of the same shape, with the positions of its cells among this pattern's.
+        """
+        by_column = chosen.index_select(0, self.order)
+        return self._part(chosen, by_column), self._part(~chosen, ~by_column)
+
+    def _part(self, chosen: Tensor, by_column: Tensor) -> tuple[Pattern, Tensor]:
+        def before(mask: Tensor) -> Tensor:
+            counts = mask.new_zeros(len(mask) + 1, dtype=torch.int32)
+            torch.cumsum(mask, 0, dtype=torch.int32, out=counts[1:])
+            return counts
+
+        ranks = before(chosen)
+        cells, t_cells = chosen.nonzero()[:, 0], by_column.nonzero()[:, 0]
+        part = Pattern(
+            self.shape,
+            ranks.index_select(0, self.indptr),
+            self.indices.index_select(0, cells),
+            before(by_column).index_select(0, self.t_indptr),
+            self.t_indices.index_select(0, t_cells),
+            ranks.index_select(0, self.order.index_select(0, t_cells)),
+        )
+        return part, cells
+
     @property
     def nnz(self) -> int:
         """Number of observed cells."""
@@ -119,6 +148,10 @@ class Pattern:
         """Values of the observed cells in compressed-column order."""
         # Indexing by int32 would make an int64 copy of the order.
         return values.index_select(0, self.order)
+
+    def sum_rows(self, values: Tensor) -> Tensor:
+        """Sum values over each row."""
+        return torch.segment_reduce(values, "sum", offsets=self.indptr.long())
 
     def sum_columns(self, by_column: Tensor) -> Tensor:
         """Sum values, in compressed-column order, over each column."""

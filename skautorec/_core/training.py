@@ -16,14 +16,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse
 import torch
 from torch import Tensor
 
+from .draws import Draws
+from .encoding import Encoding
 from .network import AutoRec, SparseRows
 from .sparse import Pattern
 
 __all__ = [
     "SOLVERS",
+    "STOCHASTIC",
     "Batch",
     "History",
     "Progress",
@@ -35,6 +39,10 @@ __all__ = [
 
 # Learning rate used where none is given.
 SOLVERS = {"adam": 0.003, "rprop": 0.003, "lbfgs": 1.0}
+# Solvers whose steps scatter around where they go: their parameters are averaged.
+STOCHASTIC = {"adam"}
+# How much more the later of averaged epochs count: roughly the last third of them make the average.
+RECENCY = 5.0
 # Evaluations of the objective in an epoch of L-BFGS.
 _MOST_EVALUATIONS = 25
 
@@ -53,36 +61,109 @@ class Settings:
     tol: float
     n_iter_no_change: int
     dropout: float
-    early_stopping: bool
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Encoded rows with the cells to be predicted from them."""
+class View:
+    """What a step is given: inputs of the network, and the cells that count, with their weight."""
 
     rows: SparseRows
     targets: Pattern
     values: Tensor
+    weight: float
 
-    def drop(self, probability: float, generator: torch.Generator) -> Batch:
-        """Hide each observed cell of the input with this probability, and scale up the others."""
-        pattern, channels = self.rows.pattern, self.rows.channels
-        first = channels[0]
-        draws = torch.rand(
-            first.shape, generator=generator, device=first.device, dtype=torch.float32
+
+@dataclass(frozen=True)
+class Batch:
+    """Encoded rows with the cells to be predicted from them.
+
+    Attributes
+    ----------
+    positions : Tensor of int64 of shape (n_rows,)
+        Of the rows among all encoded rows.
+    pattern : Pattern
+        Cells given to the network.
+    ratings : Tensor of shape (pattern.nnz,)
+    targets : Pattern
+        Cells to be predicted; where it is ``pattern`` itself, the network is asked for what it was
+        given.
+    values : Tensor of shape (targets.nnz,)
+    encoding : Encoding
+    """
+
+    positions: Tensor
+    pattern: Pattern
+    ratings: Tensor
+    targets: Pattern
+    values: Tensor
+    encoding: Encoding
+
+    @classmethod
+    def of(
+        cls,
+        positions: np.ndarray,
+        inputs: scipy.sparse.csr_array,
+        targets: scipy.sparse.csr_array,
+        encoding: Encoding,
+        device: torch.device | str,
+    ) -> Batch:
+        """Put some encoded rows on the device."""
+
+        def tensors(cells: scipy.sparse.csr_array) -> tuple[Pattern, Tensor]:
+            pattern = Pattern.from_csr(cells.indptr, cells.indices, cells.shape, device)
+            return pattern, torch.tensor(cells.data, dtype=torch.float32, device=device)
+
+        given = tensors(inputs)
+        asked = given if targets is inputs else tensors(targets)
+        rows = torch.tensor(positions, dtype=torch.int64, device=device)
+        return cls(rows, *given, *asked, encoding)
+
+    def whole(self) -> View:
+        """Every cell is given, and every target counts."""
+        return self._view(self.pattern, self.ratings, 1.0, self.targets, self.values, 1.0)
+
+    def hide(self, share: float, draws: Draws) -> View:
+        """Hide each given cell with this probability; where it is a target, only then it counts.
+
+        What is left of the input is scaled up, and what counts is weighted, so that the expectation
+        of either is that of all cells. Targets that the network is never given always count.
+        """
+        pattern, positions = self.pattern, torch.arange(self.pattern.shape[1])
+        rows = draws.into("encoded").of_positions(self.positions)
+        columns = draws.into("decoded").of_positions(positions.to(rows.device))
+        uniform = draws.of_cells(
+            rows.repeat_interleave(pattern.row_lengths()), columns.index_select(0, pattern.indices)
         )
-        kept = draws.ge_(probability).div_(1 - probability)
-        inputs = SparseRows(pattern, tuple(channel * kept for channel in channels))
-        return Batch(inputs, self.targets, self.values)
+        (given, given_cells), (hidden, hidden_cells) = pattern.split(uniform >= share)
+        ratings = self.ratings.index_select(0, given_cells)
+        if self.targets is not pattern:
+            return self._view(given, ratings, 1 - share, self.targets, self.values, 1.0)
+        values = self.values.index_select(0, hidden_cells)
+        return self._view(given, ratings, 1 - share, hidden, values, 1 / share)
 
-    def take(self, rows: Tensor) -> Batch:
-        """Return the sub-problem of some encoded rows."""
-        pattern, cells = self.rows.pattern.take_rows(rows)
-        inputs = SparseRows(pattern, tuple(channel[cells] for channel in self.rows.channels))
-        if self.targets is self.rows.pattern:
-            return Batch(inputs, pattern, self.values[cells])
-        targets, cells = self.targets.take_rows(rows)
-        return Batch(inputs, targets, self.values[cells])
+    def _view(
+        self,
+        given: Pattern,
+        ratings: Tensor,
+        share: float,
+        targets: Pattern,
+        values: Tensor,
+        weight: float,
+    ) -> View:
+        """Make the view in which some cells, this share of all, are given."""
+        encoding, lengths = self.encoding, given.row_lengths()
+        reference = torch.tensor(encoding.reference, dtype=torch.float32, device=ratings.device)
+        deviations = ratings - reference.index_select(0, given.indices)
+        biases = given.sum_rows(deviations) / (lengths + encoding.damping)
+        factors = encoding.length_factors(self.pattern.row_lengths()) / share
+        ones = factors.float().repeat_interleave(lengths)
+        if encoding.style == "residuals":
+            centred = deviations.sub_(biases.repeat_interleave(lengths))
+            channels: tuple[Tensor, ...] = (centred.mul_(ones), ones)
+        else:
+            channels = (ones.mul_(ratings),)
+        values = values - biases.repeat_interleave(targets.row_lengths())
+        return View(SparseRows(given, channels), targets, values, weight)
 
 
 @dataclass(frozen=True)
@@ -125,12 +206,12 @@ class Progress:
         return False
 
 
-def add_gradient(network: AutoRec, batch: Batch, lambd: float, share: float = 1.0) -> Tensor:
+def add_gradient(network: AutoRec, view: View, lambd: float, share: float = 1.0) -> Tensor:
     """Equation 2, with ``share`` of the penalty; its gradient is added to the parameters'."""
-    predicted = network(batch.rows, batch.targets)
-    errors = predicted.detach().sub_(batch.values)
-    loss = errors.square().sum()
-    predicted.backward(errors.mul_(2))
+    predicted = network(view.rows, view.targets)
+    errors = predicted.detach().sub_(view.values)
+    loss = view.weight * torch.dot(errors, errors)
+    predicted.backward(errors.mul_(2 * view.weight))
     # In place: through autograd each of these would cost another copy of the weights.
     with torch.no_grad():
         for weight in network.penalised():
@@ -141,52 +222,60 @@ def add_gradient(network: AutoRec, batch: Batch, lambd: float, share: float = 1.
 
 
 @torch.no_grad()
-def initialise(network: AutoRec, batch: Batch, generator: torch.Generator) -> None:
+def initialise(network: AutoRec, batches: list[Batch], draws: Draws) -> None:
     """Draw the weights so that pre-activations have unit variance; start biases at means.
 
     All draws are made on the CPU, so that every device starts from the same point.
     """
 
-    def draw(parameter: Tensor, scale: float) -> None:
-        noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float32)
-        parameter.copy_(noise.mul_(scale))
+    def draw(parameter: Tensor, name: str, scale: float) -> None:
+        parameter.copy_(draws.into(name).normal(*parameter.shape).mul_(scale))
 
-    n_rows = max(1, int((batch.rows.pattern.row_lengths() > 0).sum()))
-    energy = sum(float(channel.square().sum()) for channel in batch.rows.channels) / n_rows
-    draw(network.weights[0], 1.0 / math.sqrt(max(energy, 1.0)))
-    for weight in network.weights[1:]:
-        draw(weight, 1.0 / math.sqrt(weight.shape[0]))
-    draw(network.decoder_weight, 0.01)
-    mean = batch.values.mean()
-    counts = batch.targets.t_indptr.diff()
+    views = [batch.whole() for batch in batches]
+    n_rows = max(1, sum(int((batch.pattern.row_lengths() > 0).sum()) for batch in batches))
+    energy = sum(float(channel.square().sum()) for view in views for channel in view.rows.channels)
+    draw(network.weights[0], "encoder", 1.0 / math.sqrt(max(energy / n_rows, 1.0)))
+    for layer, weight in enumerate(network.weights[1:], 1):
+        draw(weight, f"layer {layer}", 1.0 / math.sqrt(weight.shape[0]))
+    draw(network.decoder_weight, "decoder", 0.01)
+    total = sum(len(view.values) for view in views)
+    mean = sum(float(view.values.sum()) for view in views) / total
+    counts = sum(batch.targets.t_indptr.diff() for batch in batches)
     # Five pseudo-ratings at the mean keep the start of rare columns sane.
-    sums = batch.targets.sum_columns(batch.targets.by_column(batch.values - mean))
+    sums = sum(
+        view.targets.sum_columns(view.targets.by_column(view.values - mean)) for view in views
+    )
     network.decoder_bias.copy_(mean + sums / (counts + 5))
 
 
 def train(
     network: AutoRec,
-    batch: Batch,
+    batches: list[Batch],
     settings: Settings,
-    generator: torch.Generator,
+    draws: Draws,
     progress: Progress,
-    validation: Batch | None = None,
+    validation: list[Batch],
 ) -> History:
     """Minimise the objective in place.
+
+    The steps of stochastic solvers keep their size, and the parameters are averaged over epochs, the
+    later ones counting more: at any moment the average is about what a falling step size would have
+    reached by then, so that training can end when it has arrived and not when a schedule does.
 
     Parameters
     ----------
     network : AutoRec
-        Initialised network, on the device of ``batch``.
-    batch : Batch
+        Initialised network, on the device of the batches.
+    batches : list of Batch
         All encoded rows.
     settings : Settings
-    generator : torch.Generator
-        Source of the minibatch order.
+    draws : Draws
+        Source of the order of batches and of what is hidden.
     progress : Progress
-    validation : Batch or None
-        Cells held out of ``batch``, with its rows, for early stopping: training ends when they are
-        predicted no better, and the parameters go back to the best epoch.
+    validation : list of Batch
+        Held-out cells of some encoded rows. Training ends when they are predicted no better for a
+        while, and the parameters go back to the best epoch. Without any it ends when the objective
+        stands still.
 
     Returns
     -------
@@ -197,21 +286,21 @@ def train(
     ValueError
         The objective is no longer finite.
     """
-    batches = _split(batch, settings.batch_size, generator)
-    step = _stepper(network, settings, _on_device(generator, batch.values.device))
-    best = _Best(network, validation)
+    step = _stepper(network, settings)
+    reached = _Reached(network, validation, settings)
     losses: list[float] = []
     interrupted = False
     try:
         for epoch in range(settings.max_iter):
-            order = torch.randperm(len(batches), generator=generator).tolist()
-            loss = _epoch(step, epoch, [batches[i] for i in order])
+            of_epoch = draws.into("epoch", epoch)
+            order = of_epoch.into("batches").order(len(batches))
+            loss = _epoch(step, [batches[i] for i in order], of_epoch.into("hidden"))
             if not math.isfinite(loss):
                 raise ValueError(_diverged(epoch + 1, settings))
             losses.append(loss)
-            best.look()
-            is_asked_to_stop = progress.epoch(epoch + 1, loss, best.last)
-            if is_asked_to_stop or _stalled(losses, settings) or best.stalled(settings):
+            reached.look()
+            is_asked_to_stop = progress.epoch(epoch + 1, loss, reached.last)
+            if is_asked_to_stop or reached.stalled() or _stalled(losses, reached, settings):
                 break
     except KeyboardInterrupt:
         warnings.warn(
@@ -221,74 +310,82 @@ def train(
             stacklevel=2,
         )
         interrupted = True
-    best.restore()
+    reached.restore()
     if not all(bool(parameter.isfinite().all()) for parameter in network.parameters()):
         raise ValueError(_diverged(len(losses), settings))
-    if validation is None and losses and losses[-1] > losses[0]:
+    if losses and losses[-1] > losses[0]:
         warnings.warn(
             f"Training raised the objective from {losses[0]:.6g} to {losses[-1]:.6g}. "
             + _lower_rate(settings),
             RuntimeWarning,
             stacklevel=2,
         )
-    return History(losses, best.scores, interrupted)
+    return History(losses, reached.scores, interrupted)
 
 
-class _Best:
-    """The parameters that predicted held-out cells best so far."""
+class _Reached:
+    """What training has reached: averaged parameters, and the best of them on held-out cells."""
 
-    def __init__(self, network: AutoRec, validation: Batch | None) -> None:
-        self.network, self.validation = network, validation
+    def __init__(self, network: AutoRec, validation: list[Batch], settings: Settings) -> None:
+        self.parameters = [parameter.detach() for parameter in network.parameters()]
+        self.is_averaged = settings.solver in STOCHASTIC
+        self.average: list[Tensor] = []
+        self.best: list[Tensor] = []
+        self.network, self.settings = network, settings
+        self.views = [batch.whole() for batch in validation]
+        self.values = torch.cat([view.values for view in self.views]) if self.views else None
+        self.n_epochs = 0
         self.scores: list[float] = []
-        self.parameters: list[Tensor] = []
+
+    def look(self) -> None:
+        """Take in the parameters after an epoch."""
+        self.n_epochs += 1
+        if self.n_epochs == 1 or not self.is_averaged:
+            self.average = [parameter.clone() for parameter in self.parameters]
+        else:
+            share = RECENCY / (self.n_epochs + RECENCY - 1)
+            for average, parameter in zip(self.average, self.parameters, strict=True):
+                average.lerp_(parameter, share)
+        if self.values is not None:
+            self.scores.append(self._score())
+            if self.scores[-1] >= max(self.scores):
+                self.best = [average.clone() for average in self.average]
 
     @torch.no_grad()
-    def look(self) -> None:
-        if self.validation is None:
-            return
-        values = self.validation.values
-        errors = self.network(self.validation.rows, self.validation.targets) - values
-        spread = (values - values.mean()).square().sum().clamp(min=1e-12)
-        score = 1 - float(errors.square().sum() / spread)
-        self.scores.append(score)
-        if score > max(self.scores[:-1], default=-math.inf):
-            self.parameters = [parameter.clone() for parameter in self.network.parameters()]
+    def _score(self) -> float:
+        """R^2 of the averaged parameters on the held-out cells."""
+        assert self.values is not None
+        current = [parameter.clone() for parameter in self.parameters]
+        self._set(self.average)
+        predicted = torch.cat([self.network(view.rows, view.targets) for view in self.views])
+        self._set(current)
+        spread = (self.values - self.values.mean()).square().sum().clamp(min=1e-12)
+        return 1 - float((predicted - self.values).square().sum() / spread)
+
+    def _set(self, values: list[Tensor]) -> None:
+        for parameter, value in zip(self.parameters, values, strict=True):
+            parameter.copy_(value)
 
     @property
     def last(self) -> float | None:
         """The last score."""
         return self.scores[-1] if self.scores else None
 
-    def stalled(self, settings: Settings) -> bool:
-        recent = settings.n_iter_no_change
+    def stalled(self) -> bool:
+        """Whether the last few scores were no better than those before."""
+        recent = self.settings.n_iter_no_change
         if len(self.scores) <= recent:
             return False
-        return max(self.scores[-recent:]) < max(self.scores[:-recent]) + settings.tol
+        return max(self.scores[-recent:]) < max(self.scores[:-recent]) + self.settings.tol
 
-    @torch.no_grad()
     def restore(self) -> None:
-        for parameter, kept in zip(self.network.parameters(), self.parameters, strict=False):
-            parameter.copy_(kept)
-
-
-def _on_device(generator: torch.Generator, device: torch.device) -> torch.Generator:
-    """Return a generator for draws on the device, where there are too many for the CPU."""
-    seed = int(torch.randint(2**31, (), generator=generator))
-    return torch.Generator(device=device).manual_seed(seed)
-
-
-def _split(batch: Batch, batch_size: int | None, generator: torch.Generator) -> list[Batch]:
-    """Cut the rows into minibatches once; a full batch is one of them."""
-    n_rows = batch.targets.shape[0]
-    if batch_size is None or batch_size >= n_rows:
-        return [batch]
-    parts = torch.randperm(n_rows, generator=generator).split(batch_size)
-    return [part for part in map(batch.take, parts) if len(part.values)]
+        """Leave the network with what is to be kept."""
+        self._set(self.best or self.average or self.parameters)
 
 
 def _stepper(
-    network: AutoRec, settings: Settings, generator: torch.Generator
-) -> Callable[[int, Batch, float], float]:
+    network: AutoRec, settings: Settings
+) -> Callable[[Batch, float, Draws], float]:
     """Return the function that takes one step of the chosen solver and returns the objective."""
     parameters = list(network.parameters())
     rate = settings.learning_rate or SOLVERS[settings.solver]
@@ -308,28 +405,25 @@ def _stepper(
             line_search_fn="strong_wolfe",
         )
 
-    def step(epoch: int, batch: Batch, share: float) -> float:
-        if settings.solver == "adam":
-            # Half a cosine from the full rate to zero.
-            decay = (1 + math.cos(math.pi * epoch / settings.max_iter)) / 2
-            optimizer.param_groups[0]["lr"] = rate * decay
-        if settings.dropout:
-            batch = batch.drop(settings.dropout, generator)
+    def step(batch: Batch, share: float, draws: Draws) -> float:
+        view = batch.hide(settings.dropout, draws) if settings.dropout else batch.whole()
 
         def closure() -> Tensor:
             optimizer.zero_grad()
-            return add_gradient(network, batch, settings.lambd, share)
+            return add_gradient(network, view, settings.lambd, share)
 
         return float(optimizer.step(closure))
 
     return step
 
 
-def _epoch(step: Callable[[int, Batch, float], float], epoch: int, batches: list[Batch]) -> float:
+def _epoch(
+    step: Callable[[Batch, float, Draws], float], batches: list[Batch], draws: Draws
+) -> float:
     """Take a step for each batch; infinite where one cannot be taken for overflow."""
     total = sum(len(batch.values) for batch in batches)
     try:
-        return sum(step(epoch, batch, len(batch.values) / total) for batch in batches)
+        return sum(step(batch, len(batch.values) / total, draws) for batch in batches)
     except RuntimeError as error:
         # Some releases of L-BFGS do not survive their own overflow.
         if "overflow" not in str(error):
@@ -337,10 +431,10 @@ def _epoch(step: Callable[[int, Batch, float], float], epoch: int, batches: list
         return math.inf
 
 
-def _stalled(losses: list[float], settings: Settings) -> bool:
-    """Whether the objective moved by less than a fraction ``tol`` over the last few epochs."""
+def _stalled(losses: list[float], reached: _Reached, settings: Settings) -> bool:
+    """Whether, with nothing held out, the objective moved little over the last few epochs."""
     recent = losses[-settings.n_iter_no_change - 1 :]
-    if len(recent) <= settings.n_iter_no_change:
+    if reached.scores or len(recent) <= settings.n_iter_no_change:
         return False
     return max(recent) - min(recent) < settings.tol * min(recent)
 

@@ -60,7 +60,8 @@ def predict_heldout(
     context = estimator._read_context(X)
     cells = estimator._read_heldout(context, y)
     n_known = np.repeat(np.diff(context.indptr), np.diff(cells.indptr))
-    return cells.data, estimator._predict_cells(context, cells, return_std), n_known
+    predicted = estimator._predict_cells(estimator._users_of(context, X), cells, return_std)
+    return cells.data, predicted, n_known
 
 
 def merge_kwargs(usual: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,441 @@
+"""A trained encoder: it encodes rows, and solves decoded rows on their codes in closed form.
+
+Everything it holds is numpy, so it pickles, copies and travels to machines without the device it
+was trained on. Ratings are in the units of training throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.sparse
+import torch
+from torch import Tensor
+
+from .codes import CellCodes, Layers, Sums
+from .draws import Draws
+from .encoding import Encoding, row_blocks
+from .factors import Rows, shared_tensor
+from .matrix import rows_of_cells, select
+from .module import DenseAutoRec
+from .network import ACTIVATIONS, AutoRec
+from .ridge import Prior, bias_penalty, groups, relative_variances, solve_rows
+from .sparse import bag_sum
+from .training import STOCHASTIC, Batch, History, Progress, Settings, initialise, train
+
+__all__ = ["Encoder", "Observed", "train_encoder"]
+
+# Usual penalty of decoded rows over lambd / 2, and that of rows fitted to what another model left;
+# and usual penalty of the latter's biases. Where ratings are held out they choose around these.
+PENALTY_FACTOR = 1.0
+RESIDUAL_PENALTY_FACTOR = 2.0
+RESIDUAL_BIAS_PENALTY = 50.0
+# Most elements of the codes that are computed at a time.
+_CHUNK = 2**20
+# Rows in a batch, and least number of batches, where no size is given.
+_BATCH_SIZE, _LEAST_BATCHES = 1024, 4
+# Held-out cells that are predicted after each epoch.
+_N_VALIDATION = 10_000
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Ratings of decoded rows, and what of them the encoded rows were given.
+
+    Attributes
+    ----------
+    ratings : csr_array of shape (n_decoded, n_encoded)
+        What the decoded rows are solved from.
+    own : ndarray of shape (ratings.nnz,) or None
+        The rating at each cell that its encoded row was given, which must not explain itself; NaN
+        where it was given none. None where that holds of all.
+    columns : ndarray of int of shape (n_decoded,) or None
+        Column of the encoder's input that belongs to each decoded row; None is their order.
+    """
+
+    ratings: scipy.sparse.csr_array
+    own: np.ndarray | None = None
+    columns: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> Observed:
+        """Only some rows."""
+        cells = np.repeat(np.isin(np.arange(self.ratings.shape[0]), rows), np.diff(self.ratings.indptr))
+        own = None if self.own is None else self.own[cells]
+        return Observed(self.ratings[rows], own, rows if self.columns is None else self.columns[rows])
+
+    def only(self, rows: np.ndarray) -> Observed:
+        """Leave the rows that a mask does not choose without ratings."""
+        cells = np.repeat(rows, np.diff(self.ratings.indptr))
+        own = None if self.own is None else self.own[cells]
+        return Observed(select(self.ratings, cells), own, self.columns)
+
+    def blocks(self) -> Iterator[tuple[slice, slice, Observed]]:
+        """Cut into blocks of rows: the rows, their cells and the block."""
+        for rows, block in row_blocks(self.ratings):
+            start, stop = (int(self.ratings.indptr[end]) for end in (rows.start, rows.stop))
+            own = np.full(block.nnz, np.nan) if self.own is None else self.own[start:stop]
+            if self.columns is None:
+                columns = np.arange(rows.start, rows.stop)
+            else:
+                columns = self.columns[rows]
+            yield rows, slice(start, stop), Observed(block, own, columns)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A trained encoder, and the ridge prior of the rows decoded from its codes.
+
+    Attributes
+    ----------
+    weights, biases : list of ndarray of float32
+        Layers, ``(fan_in, fan_out)`` and ``(fan_out,)``.
+    activation : str
+    encoding : Encoding
+        How rows become inputs.
+    mean_code : ndarray of shape (k,)
+        Mean code of the training rows, weighted by ratings.
+    prior_weight, prior_bias, penalty, bias_penalty
+        Prior of a decoded row; see `ridge`.
+    on_residuals : bool
+        Whether decoded rows are fitted to what another model left, which knows the encoded rows'
+        biases already.
+    """
+
+    weights: list[np.ndarray]
+    biases: list[np.ndarray]
+    activation: str
+    encoding: Encoding
+    mean_code: np.ndarray
+    prior_weight: np.ndarray
+    prior_bias: float
+    penalty: float
+    bias_penalty: float
+    on_residuals: bool = False
+
+    def sums(self, ratings: scipy.sparse.csr_array) -> Sums:
+        """First-layer sums of encoded rows, from their ratings."""
+        first = [weight.double() for weight in self.layers(torch.float64).first]
+        tables = tuple(np.empty((ratings.shape[0], len(self.biases[0]))) for _ in first)
+        deviations = np.empty(ratings.shape[0])
+        for rows, block in row_blocks(ratings):
+            off = block.data - self.encoding.reference[block.indices]
+            deviations[rows] = np.bincount(rows_of_cells(block), off, block.shape[0])
+            indptr, indices = (torch.tensor(some) for some in (block.indptr, block.indices))
+            values = torch.from_numpy(block.data if len(first) == 1 else off)
+            table = bag_sum(indptr, indices, values, first[0])
+            if len(first) > 1:
+                ones = torch.ones_like(values)
+                table += bag_sum(indptr, indices, ones, first[1])
+                tables[1][rows] = bag_sum(indptr, indices, ones, first[0])
+            tables[0][rows] = table
+        return Sums(tables, np.diff(ratings.indptr).astype(np.int64), deviations)
+
+    def codes(self, sums: Sums) -> Rows:
+        """Codes of encoded rows, minus the mean code, and their biases.
+
+        The code of a row without ratings, which would be arbitrary, is the mean.
+        """
+        codes = np.empty((len(sums), len(self.mean_code)))
+        biases = np.empty(len(sums))
+        layers = self.layers(torch.float64)
+        size = max(1, _CHUNK // layers.width)
+        for start in range(0, len(sums), size):
+            part = sums[start : start + size]
+            # As the cells of one decoded row from which nothing is taken out.
+            ends, own = np.array([0, len(part)]), np.full(len(part), np.nan)
+            every = np.arange(len(part))
+            cells = CellCodes(layers, self.encoding, part, ends, every, own, np.zeros(1, int))
+            codes[start : start + size] = cells.take(torch.zeros(1).long(), torch.tensor(every[None]))[0]
+            biases[start : start + size] = cells.biases
+        return Rows(codes, biases)
+
+    def decode(
+        self, observed: Observed, sums: Sums, dtype: torch.dtype = torch.float64
+    ) -> tuple[Rows, np.ndarray]:
+        """Solve decoded rows on the codes of encoded rows, and return what is left of each rating.
+
+        Parameters
+        ----------
+        observed : Observed
+        sums : Sums
+            Of the encoded rows.
+        dtype : torch.dtype
+            Precision of the codes.
+
+        Returns
+        -------
+        rows : Rows
+        left_over : ndarray of shape (observed.ratings.nnz,)
+        """
+        n_rows = observed.ratings.shape[0]
+        weights, biases = np.empty((n_rows, len(self.mean_code))), np.empty(n_rows)
+        left_over = np.empty(observed.ratings.nnz)
+        layers = self.layers(dtype)
+        prior = self.prior(dtype)
+        for rows, where, block in observed.blocks():
+            indptr, values, codes = self.problem(layers, block, sums)
+            solved = solve_rows(indptr, values, codes, prior)
+            weights[rows], biases[rows] = solved.weights, solved.biases
+            left_over[where] = solved.left_over
+        return Rows(weights, biases), left_over
+
+    def problem(
+        self, layers: Layers, block: Observed, sums: Sums
+    ) -> tuple[Tensor, Tensor, CellCodes]:
+        """What the decoded rows of a block are solved from: offsets, values and codes."""
+        ratings = block.ratings
+        assert block.own is not None and block.columns is not None
+        codes = CellCodes(
+            layers, self.encoding, sums, ratings.indptr, ratings.indices, block.own, block.columns
+        )
+        values = ratings.data if self.on_residuals else ratings.data - codes.biases
+        indptr = torch.tensor(ratings.indptr, dtype=torch.int64)
+        return indptr, torch.from_numpy(values).to(layers.bias.dtype), codes
+
+    def relative_variances(
+        self,
+        observed: Observed,
+        sums: Sums,
+        asked: scipy.sparse.csr_array,
+        asked_codes: np.ndarray,
+    ) -> np.ndarray:
+        """Posterior variances of decoded rows at the stored cells of ``asked``.
+
+        In single precision, which is twice as fast and at useful penalties moves a standard
+        deviation by less than a millionth of it.
+
+        Parameters
+        ----------
+        observed : Observed
+            What the rows were solved from.
+        sums : Sums
+            Of the encoded rows.
+        asked : csr_array of shape (n_decoded, n_asked)
+        asked_codes : ndarray of shape (n_asked, k)
+
+        Returns
+        -------
+        ndarray of shape (asked.nnz,)
+            Relative to the variance of the noise.
+        """
+        variances = np.empty(asked.nnz)
+        layers, prior = self.layers(torch.float32), self.prior(torch.float32)
+        at_codes = shared_tensor(asked_codes).float()
+        for rows, _, block in observed.blocks():
+            indptr, _, codes = self.problem(layers, block, sums)
+            part = asked[rows]
+            where = slice(int(asked.indptr[rows.start]), int(asked.indptr[rows.stop]))
+            variances[where] = relative_variances(
+                indptr,
+                codes,
+                prior,
+                torch.tensor(part.indptr, dtype=torch.int64),
+                torch.tensor(part.indices, dtype=torch.int64),
+                at_codes,
+            )
+        return variances
+
+    def with_bias_penalty(self, observed: Observed, sums: Sums) -> Encoder:
+        """Return it with a penalty of biases estimated from what the mean row leaves of ratings."""
+        layers, prior = self.layers(torch.float32), self.prior(torch.float32)
+        left_over = np.empty(observed.ratings.nnz)
+        for _, where, block in observed.blocks():
+            indptr, values, codes = self.problem(layers, block, sums)
+            for rows, cells in groups(indptr, codes.width):
+                is_real = cells >= 0
+                expected = codes.take(rows, cells) @ prior.weight + prior.bias
+                left = (values[cells.clamp(min=0)] - expected)[is_real]
+                left_over[where][cells[is_real].numpy()] = left.numpy()
+        return replace(self, bias_penalty=bias_penalty(left_over, rows_of_cells(observed.ratings)))
+
+    def for_residuals(self) -> Encoder:
+        """Return it with a decoder to be fitted to what another model leaves of the ratings."""
+        return replace(
+            self,
+            prior_weight=np.zeros_like(self.prior_weight),
+            prior_bias=0.0,
+            penalty=RESIDUAL_PENALTY_FACTOR / PENALTY_FACTOR * self.penalty,
+            bias_penalty=RESIDUAL_BIAS_PENALTY,
+            on_residuals=True,
+        )
+
+    @property
+    def prior_row(self) -> Rows:
+        """One decoded row without ratings."""
+        return Rows(self.prior_weight[None], np.array([self.prior_bias]))
+
+    def to_module(self, decoder: Rows, slope: np.ndarray, low: float, high: float) -> DenseAutoRec:
+        """Dense module; see `DenseAutoRec` for the decoder and the range of its input."""
+        biases = decoder.bias - decoder.factors @ self.mean_code
+        return DenseAutoRec(
+            self._network(), self.encoding, Rows(decoder.factors, biases), slope, low, high
+        )
+
+    def prior(self, dtype: torch.dtype) -> Prior:
+        """Make the prior of decoded rows."""
+        weight = torch.tensor(self.prior_weight, dtype=dtype)
+        return Prior(weight, self.prior_bias, self.penalty, self.bias_penalty)
+
+    def layers(self, dtype: torch.dtype) -> Layers:
+        """Make its layers tensors of a precision."""
+        weights, biases = (
+            [torch.tensor(array, dtype=dtype) for array in arrays]
+            for arrays in (self.weights[1:], self.biases)
+        )
+        return Layers(
+            shared_tensor(self.weights[0]).chunk(self.encoding.n_channels),
+            biases[0],
+            list(zip(weights, biases[1:], strict=True)),
+            ACTIVATIONS[self.activation],
+            torch.tensor(self.mean_code, dtype=dtype),
+        )
+
+    def _network(self) -> AutoRec:
+        network = AutoRec(
+            len(self.encoding.reference),
+            0,
+            [len(bias) for bias in self.biases],
+            self.activation,
+            self.encoding.n_channels,
+        ).double()
+        with torch.no_grad():
+            for parameter, array in zip(network.weights, self.weights, strict=True):
+                parameter.copy_(torch.tensor(array))
+            for parameter, array in zip(network.biases, self.biases, strict=True):
+                parameter.copy_(torch.tensor(array))
+        return network
+
+
+def train_encoder(
+    kept: Callable[[], tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]],
+    heldout: Callable[[], scipy.sparse.csr_array],
+    settings: Settings,
+    *,
+    style: str,
+    draws: Draws,
+    device: str,
+    progress: Progress,
+) -> tuple[Encoder, History]:
+    """Train the network and estimate the prior of its decoded rows.
+
+    Parameters
+    ----------
+    kept : callable
+        Returns inputs and targets, csr_array of shape (n_encoded, n_inputs) and (n_encoded,
+        n_decoded), which may be the same object. Stored cells are observed. It is called again
+        after training, so that the network trains without them in memory.
+    heldout : callable
+        Returns cells of the shape of the targets to validate on, for early stopping.
+    settings : Settings
+    style : {"ratings", "residuals"}
+        See `Encoding`.
+    draws : Draws
+    device : str
+    progress : Progress
+
+    Returns
+    -------
+    encoder : Encoder
+    history : History
+    """
+    inputs, targets = kept()
+    encoding = Encoding.of(inputs, style)
+    batches, validation = _batches(inputs, targets, heldout, encoding, settings, draws, device)
+    network = AutoRec(
+        inputs.shape[1], targets.shape[1], settings.hidden_units, settings.activation, encoding.n_channels
+    ).to(device)
+    del inputs, targets
+    initialise(network, batches, draws.into("weights"))
+    history = train(network, batches, settings, draws, progress, validation)
+    del batches, validation
+    network.zero_grad()
+    return _with_prior(network.cpu(), encoding, *kept(), settings), history
+
+
+def _batches(
+    inputs: scipy.sparse.csr_array,
+    targets: scipy.sparse.csr_array,
+    heldout: Callable[[], scipy.sparse.csr_array],
+    encoding: Encoding,
+    settings: Settings,
+    draws: Draws,
+    device: str,
+) -> tuple[list[Batch], list[Batch]]:
+    """Cut what is trained on and, where wanted, validated on into batches of rows."""
+    n_rows = inputs.shape[0]
+    n_parts = -(-n_rows // settings.batch_size) if settings.batch_size else 1
+    if settings.batch_size is None and settings.solver in STOCHASTIC:
+        # Small sets need more than a step an epoch too.
+        n_parts = max(_LEAST_BATCHES, -(-n_rows // _BATCH_SIZE))
+    order = draws.into("rows").order(n_rows)
+    parts = [np.sort(part) for part in np.array_split(order, n_parts)]
+
+    def cut(cells: scipy.sparse.csr_array) -> list[Batch]:
+        batches = []
+        lengths = np.diff(cells.indptr)
+        for part in parts:
+            rows = part[lengths[part] > 0]
+            some = inputs[rows]
+            asked = some if cells is inputs else cells[rows]
+            if asked.nnz:
+                batches.append(Batch.of(rows, some, asked, encoding, device))
+        return batches
+
+    cells = _some_rows(heldout(), draws.into("validation"))
+    # One cell has no variance to explain, so that R^2 would say nothing.
+    return cut(targets), cut(cells) if cells.nnz > 1 else []
+
+
+def _some_rows(heldout: scipy.sparse.csr_array, draws: Draws) -> scipy.sparse.csr_array:
+    """Held-out cells of as many rows as it takes to say how training goes."""
+    order = draws.order(heldout.shape[0])
+    n_cells = np.cumsum(np.diff(heldout.indptr)[order])
+    chosen = np.zeros(heldout.shape[0], dtype=bool)
+    chosen[order[: np.searchsorted(n_cells, _N_VALIDATION) + 1]] = True
+    return select(heldout, np.repeat(chosen, np.diff(heldout.indptr)))
+
+
+def _with_prior(
+    network: AutoRec,
+    encoding: Encoding,
+    inputs: scipy.sparse.csr_array,
+    targets: scipy.sparse.csr_array,
+    settings: Settings,
+) -> Encoder:
+    """Return the encoder of a trained network.
+
+    The prior of a decoded row is the mean row that training found, and biases around it.
+    """
+    weight, bias = _numpy(network.decoder_weight), _numpy(network.decoder_bias)
+    encoder = Encoder(
+        weights=[_numpy(parameter) for parameter in network.weights],
+        biases=[_numpy(parameter) for parameter in network.biases],
+        activation=settings.activation,
+        encoding=encoding,
+        mean_code=np.zeros(weight.shape[1]),
+        prior_weight=np.zeros(weight.shape[1]),
+        prior_bias=0.0,
+        penalty=PENALTY_FACTOR * settings.lambd / 2,
+        bias_penalty=1.0,
+    )
+    sums = encoder.sums(inputs)
+    mean_code = sums.counts @ encoder.codes(sums).factors / sums.counts.sum()
+    rated = np.bincount(targets.indices, minlength=targets.shape[1]) > 0
+    prior_weight, bias = weight[rated].mean(axis=0), bias[rated] + weight[rated] @ mean_code
+    encoder = replace(
+        encoder, mean_code=mean_code, prior_weight=prior_weight, prior_bias=float(bias.mean())
+    )
+    return encoder.with_bias_penalty(observed_by_decoded(targets, targets is inputs), sums)
+
+
+def observed_by_decoded(targets: scipy.sparse.csr_array, were_inputs: bool) -> Observed:
+    """Ratings of decoded rows, of targets in encoded rows, which perhaps were the inputs too."""
+    ratings = targets.T.tocsr()
+    return Observed(ratings, ratings.data if were_inputs else None)
+
+
+def _numpy(parameter: Tensor) -> np.ndarray:
+    # A copy: the parameter may be part of a larger tensor.
+    return np.array(parameter.detach())

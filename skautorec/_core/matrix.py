@@ -1,0 +1,110 @@
+"""Ratings of users x items in compressed rows, and small operations on their stored cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse
+
+__all__ = ["Read", "Table", "rows_of_cells", "rows_or_none", "select", "transposed", "values_at", "with_values"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Ratings given and, where these are others, ratings to predict.
+
+    Attributes
+    ----------
+    inputs : csr_array of shape (n_users, n_items)
+        Stored cells are observed.
+    targets : csr_array of shape (n_users, n_targets) or None
+        Further columns, to be predicted; None where those of the inputs are.
+    """
+
+    inputs: scipy.sparse.csr_array
+    targets: scipy.sparse.csr_array | None
+
+    @property
+    def wanted(self) -> scipy.sparse.csr_array:
+        """The columns to be predicted."""
+        return self.inputs if self.targets is None else self.targets
+
+    @property
+    def joined(self) -> scipy.sparse.csr_array:
+        """All columns, those to be predicted last."""
+        if self.targets is None:
+            return self.inputs
+        return scipy.sparse.hstack((self.inputs, self.targets), format="csr")
+
+
+# Reads the training ratings anew, so that networks train without them in memory.
+Read = Callable[[], Table]
+
+
+def select(ratings: scipy.sparse.csr_array, chosen: np.ndarray) -> scipy.sparse.csr_array:
+    """Return the stored cells of a matrix that a mask over them chooses."""
+    ends = np.append(0, np.cumsum(chosen))[ratings.indptr].astype(ratings.indptr.dtype)
+    return scipy.sparse.csr_array(
+        (ratings.data[chosen], ratings.indices[chosen], ends), shape=ratings.shape
+    )
+
+
+def rows_or_none(ratings: scipy.sparse.csr_array, rows: np.ndarray) -> scipy.sparse.csr_array:
+    """Return rows of a matrix by their numbers, and an empty one for each -1."""
+    if not ratings.shape[0]:
+        return scipy.sparse.csr_array((len(rows), ratings.shape[1]))
+    taken = ratings[np.maximum(rows, 0)]
+    return select(taken, np.repeat(rows >= 0, np.diff(taken.indptr)))
+
+
+def with_values(cells: scipy.sparse.csr_array, values: np.ndarray) -> scipy.sparse.csr_array:
+    """Return the same stored cells with other values."""
+    return scipy.sparse.csr_array((values, cells.indices, cells.indptr), shape=cells.shape)
+
+
+def rows_of_cells(cells: scipy.sparse.csr_array) -> np.ndarray:
+    """Row of each stored cell."""
+    return np.repeat(np.arange(cells.shape[0], dtype=np.int32), np.diff(cells.indptr))
+
+
+def transposed(cells: scipy.sparse.csr_array) -> tuple[scipy.sparse.csr_array, np.ndarray]:
+    """Transpose of a matrix, whose values are the positions of its cells in the matrix; and these."""
+    positions = with_values(cells, np.arange(cells.nnz)).T.tocsr()
+    return positions, positions.data
+
+
+def values_at(
+    cells: scipy.sparse.csr_array, table: scipy.sparse.csr_array, rows: np.ndarray
+) -> np.ndarray:
+    """Values of another matrix at the stored cells of a matrix, NaN where it stores none.
+
+    Parameters
+    ----------
+    cells : csr_array of shape (n, n_columns)
+    table : csr_array with as many columns or more
+        With sorted indices.
+    rows : ndarray of int of shape (n,)
+        Row of ``table`` that belongs to each row, -1 for none.
+
+    Returns
+    -------
+    ndarray of float64 of shape (cells.nnz,)
+    """
+    found = np.full(cells.nnz, np.nan)
+    known = np.flatnonzero((rows >= 0) & (np.diff(cells.indptr) > 0))
+    theirs = table[rows[known]]
+    if not theirs.nnz:
+        return found
+    numbers = np.full(len(rows), -1)
+    numbers[known] = np.arange(len(known))
+    of_cells = numbers[rows_of_cells(cells)]
+    asked = np.flatnonzero(of_cells >= 0)
+    width = max(cells.shape[1], table.shape[1])
+    stored = rows_of_cells(theirs).astype(np.int64) * width + theirs.indices
+    keys = of_cells[asked].astype(np.int64) * width + cells.indices[asked]
+    where = np.minimum(np.searchsorted(stored, keys), len(stored) - 1)
+    same = stored[where] == keys
+    found[asked[same]] = theirs.data[where[same]]
+    return found

@@ -1,0 +1,152 @@
+"""How strongly decoded rows are drawn to their prior, measured on ratings that no code has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import scipy.sparse
+import torch
+from torch import Tensor
+
+from .codes import Sums
+from .draws import Draws
+from .encoder import Encoder, Observed
+from .ridge import System, groups
+
+__all__ = ["choose_penalties"]
+
+# Held-out ratings of the decoded rows that are solved for the choice.
+_N_CELLS = 6000
+# Penalties that are tried, over the usual one, and penalties of biases.
+_PENALTIES = [4.0**power for power in range(-4, 4)]
+_BIAS_PENALTIES = [4.0**power for power in range(-3, 4)]
+# A choice this many octaves from the usual penalty has to be better by one standard deviation of
+# the logarithm of the likelihood's prior; so where few ratings are held out, it is the usual one.
+_OCTAVES = 2.0
+
+
+def choose_penalties(
+    encoder: Encoder,
+    observed: Observed,
+    sums: Sums,
+    heldout: scipy.sparse.csr_array,
+    base: np.ndarray,
+    draws: Draws,
+    penalty: float | None = None,
+) -> Encoder:
+    """Return the encoder with the penalties that predict held-out ratings of decoded rows best.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        With the usual penalties.
+    observed : Observed
+        What the decoded rows are solved from.
+    sums : Sums
+        Of the encoded rows.
+    heldout : csr_array of shape (n_decoded, n_encoded)
+        Other ratings of the decoded rows.
+    base : ndarray of shape (heldout.nnz,)
+        What another model predicts of them already; zero where there is none.
+    draws : Draws
+        Choose the decoded rows.
+    penalty : float or None
+        Penalty to use; None chooses that too.
+    """
+    rows = _some_rows(observed.ratings, heldout, draws)
+    is_taken = np.repeat(np.isin(np.arange(heldout.shape[0]), rows), np.diff(heldout.indptr))
+    observed, heldout, base = observed.take(rows), heldout[rows], base[is_taken]
+    if not heldout.nnz:
+        return encoder if penalty is None else replace(encoder, penalty=penalty)
+    penalties = [penalty] if penalty else [encoder.penalty * factor for factor in _PENALTIES]
+    bias_penalties = [encoder.bias_penalty * factor for factor in _BIAS_PENALTIES]
+    squares = np.zeros((len(penalties), len(bias_penalties)))
+    for predicted, cells in _predictions(
+        encoder, observed, sums, heldout, penalties, bias_penalties
+    ):
+        errors = np.clip(base[cells] + predicted, 1, 5) - heldout.data[cells]
+        squares += np.square(errors).sum(axis=-1)
+    misfit = heldout.nnz / 2 * np.log(squares + heldout.nnz * 1e-6)
+    for axis, chosen, usual in (
+        (0, penalties, encoder.penalty),
+        (1, bias_penalties, encoder.bias_penalty),
+    ):
+        octaves = np.log2(np.divide(chosen, usual)) / _OCTAVES
+        misfit = misfit + np.expand_dims(np.square(octaves) / 2, 1 - axis)
+    i, j = np.unravel_index(misfit.argmin(), misfit.shape)
+    return replace(
+        encoder,
+        penalty=_lowest(penalties, misfit[:, j], int(i)),
+        bias_penalty=_lowest(bias_penalties, misfit[i], int(j)),
+    )
+
+
+def _some_rows(
+    ratings: scipy.sparse.csr_array, heldout: scipy.sparse.csr_array, draws: Draws
+) -> np.ndarray:
+    """Decoded rows with ratings, in random order until enough of theirs are held out."""
+    order = draws.order(ratings.shape[0])
+    useful = order[(np.diff(ratings.indptr) > 0)[order] & (np.diff(heldout.indptr) > 0)[order]]
+    n_cells = np.cumsum(np.diff(heldout.indptr)[useful])
+    return np.sort(useful[: np.searchsorted(n_cells, _N_CELLS) + 1])
+
+
+def _lowest(values: list[float], misfit: np.ndarray, i: int) -> float:
+    """Where the parabola through the lowest of equally spaced logarithms and its neighbours ends."""
+    if not 0 < i < len(values) - 1:
+        return values[i]
+    left, middle, right = misfit[i - 1 : i + 2]
+    step = (left - right) / (2 * (left - 2 * middle + right)) if left + right > 2 * middle else 0.0
+    return float(values[i] * (values[i + 1] / values[i]) ** step)
+
+
+def _predictions(
+    encoder: Encoder,
+    observed: Observed,
+    sums: Sums,
+    heldout: scipy.sparse.csr_array,
+    penalties: list[float],
+    bias_penalties: list[float],
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Predict held-out ratings for several strengths of the prior.
+
+    Yields for some of them predictions of shape (len(penalties), len(bias_penalties), n), and their
+    positions.
+    """
+    layers, prior = encoder.layers(torch.float32), encoder.prior(torch.float32)
+    used = np.unique(heldout.indices)
+    some = encoder.codes(sums[used])
+    at_codes = torch.tensor(np.vstack((some.factors, np.zeros(some.factors.shape[1]))))
+    at_codes = at_codes.float()
+    where = np.searchsorted(used, heldout.indices)
+    for rows, _, block in observed.blocks():
+        indptr, values, codes = encoder.problem(layers, block, sums)
+        ends = torch.tensor(heldout.indptr[rows.start : rows.stop + 1], dtype=torch.int64)
+        for group, cells in groups(indptr, codes.width):
+            z = codes.take(group, cells)
+            system = System.of(z, values, cells, prior)
+            at = _padded(ends, group)
+            is_real = at >= 0
+            positions = at[is_real].numpy()
+            columns = torch.full(at.shape, len(used))
+            columns[is_real] = torch.from_numpy(where[positions])
+            asked = at_codes[columns]
+            plain = asked @ prior.weight + prior.bias
+            predicted = np.empty((len(penalties), len(bias_penalties), len(positions)))
+            for p, penalty in enumerate(penalties):
+                solved, shifts = system.solve_for(penalty, bias_penalties)
+                for q, (weights, shift) in enumerate(zip(solved, shifts, strict=True)):
+                    score = plain + (asked @ weights[..., None])[..., 0] + shift[:, None]
+                    predicted[p, q] = score[is_real].numpy()
+            if not encoder.on_residuals:
+                predicted += some.bias[where[positions]]
+            yield predicted, positions
+
+
+def _padded(ends: Tensor, rows: Tensor) -> Tensor:
+    """Positions of the cells of some compressed rows, -1 for padding."""
+    starts, lengths = ends[rows], ends.diff()[rows]
+    offsets = torch.arange(int(lengths.max()))
+    return torch.where(offsets < lengths[:, None], starts[:, None] + offsets, -1)
