@@ -290,9 +290,7 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         self._target_scale.clip(predicted, items)
         return (predicted, self._std(folded, users, rows, items)) if return_std else predicted
 
-    def _std(
-        self, folded: Rows, users: Users, rows: np.ndarray, items: np.ndarray
-    ) -> np.ndarray:
+    def _std(self, folded: Rows, users: Users, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Standard deviations of pairs of users and items, past the last an unknown."""
         n_items = len(self._target_items)
         # Each pair once: a table may hold one twice.
@@ -381,7 +379,9 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             raise ValueError("This estimator was fitted with y; score needs y too.")
         else:
             context, heldout = hide_ratings(context)
-        return float(r2_score(heldout.data, self._predict_cells(self._users_of(context, X), heldout)))
+        return float(
+            r2_score(heldout.data, self._predict_cells(self._users_of(context, X), heldout))
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file that loads without pickle.

@@ -61,9 +61,13 @@ class Observed:
 
     def take(self, rows: np.ndarray) -> Observed:
         """Only some rows."""
-        cells = np.repeat(np.isin(np.arange(self.ratings.shape[0]), rows), np.diff(self.ratings.indptr))
+        cells = np.repeat(
+            np.isin(np.arange(self.ratings.shape[0]), rows), np.diff(self.ratings.indptr)
+        )
         own = None if self.own is None else self.own[cells]
-        return Observed(self.ratings[rows], own, rows if self.columns is None else self.columns[rows])
+        return Observed(
+            self.ratings[rows], own, rows if self.columns is None else self.columns[rows]
+        )
 
     def only(self, rows: np.ndarray) -> Observed:
         """Leave the rows that a mask does not choose without ratings."""
@@ -147,7 +151,9 @@ class Encoder:
             ends, own = np.array([0, len(part)]), np.full(len(part), np.nan)
             every = np.arange(len(part))
             cells = CellCodes(layers, self.encoding, part, ends, every, own, np.zeros(1, int))
-            codes[start : start + size] = cells.take(torch.zeros(1).long(), torch.tensor(every[None]))[0]
+            codes[start : start + size] = cells.take(
+                torch.zeros(1).long(), torch.tensor(every[None])
+            )[0]
             biases[start : start + size] = cells.biases
         return Rows(codes, biases)
 
@@ -344,7 +350,11 @@ def train_encoder(
     encoding = Encoding.of(inputs, style)
     batches, validation = _batches(inputs, targets, heldout, encoding, settings, draws, device)
     network = AutoRec(
-        inputs.shape[1], targets.shape[1], settings.hidden_units, settings.activation, encoding.n_channels
+        inputs.shape[1],
+        targets.shape[1],
+        settings.hidden_units,
+        settings.activation,
+        encoding.n_channels,
     ).to(device)
     del inputs, targets
     initialise(network, batches, draws.into("weights"))

@@ -55,9 +55,7 @@ class Encoding:
     @classmethod
     def of(cls, ratings: scipy.sparse.csr_array, style: str) -> Encoding:
         """Estimate the encoding of training rows."""
-        biases, _ = fit_biases(
-            rows_of_cells(ratings), ratings.indices, ratings.data, ratings.shape
-        )
+        biases, _ = fit_biases(rows_of_cells(ratings), ratings.indices, ratings.data, ratings.shape)
         scale = _SIZE / max(np.sqrt(biases.noise), _LEAST)
         return cls(style, biases.mean + biases.columns, biases.damping[0], float(scale))
 

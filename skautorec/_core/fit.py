@@ -24,6 +24,8 @@ from .users import Users
 
 __all__ = ["fit_model"]
 
+# Ratings that are held out where no share is given, between bounds of their share.
+_N_HELD_OUT, _LEAST_FRACTION, _MOST_FRACTION = 1000, 0.05, 0.2
 # Held-out ratings whose variances are computed when the noise is measured.
 _N_CALIBRATION = 4000
 # Held-out ratings that it takes to call a model worse than biases.
@@ -45,7 +47,7 @@ def fit_model(
     kind: str,
     n_members: int,
     decoder_lambd: float | None,
-    validation_fraction: float,
+    validation_fraction: float | None,
     seed: int,
     device: str,
     progress: Progress,
@@ -63,8 +65,9 @@ def fit_model(
     n_members : int
     decoder_lambd : float or None
         Twice the penalty of decoded rows; None chooses it.
-    validation_fraction : float
-        Share of the target cells that the networks are not trained on.
+    validation_fraction : float or None
+        Share of the target cells that the networks are not trained on; None is a twentieth, and
+        more where that would be few.
     seed : int
     device : str
     progress : Progress
@@ -91,9 +94,7 @@ def fit_model(
         solved = [_solve(encoders, table) for encoders in members]
         users = mean_users([rows for one in solved for rows in one.users], len(solved))
         items = mean_items([rows for one in solved for rows in one.items], len(solved))
-        model = Model(
-            [one.member for one in solved], noise.noise, noise.spread, noise.code_spread
-        )
+        model = Model([one.member for one in solved], noise.noise, noise.spread, noise.code_spread)
     return model, users, items, histories
 
 
@@ -137,7 +138,7 @@ class _Split:
     """Ratings to train on and ratings held out, made anew where they are needed."""
 
     read: Read
-    fraction: float
+    fraction: float | None
     draws: Draws
 
     def halves(self) -> tuple[Table, scipy.sparse.csr_array]:
@@ -156,7 +157,8 @@ class _Split:
         lengths, columns = np.diff(cells.indptr), torch.tensor(cells.indices, dtype=torch.int64)
         of_users = users.repeat_interleave(torch.tensor(lengths, dtype=torch.int64))
         uniform = self.draws.of_cells(of_users, items[columns])
-        is_out: np.ndarray = (uniform < self.fraction).numpy()
+        usual = np.clip(_N_HELD_OUT / max(1, cells.nnz), _LEAST_FRACTION, _MOST_FRACTION)
+        is_out: np.ndarray = (uniform < (self.fraction or usual)).numpy()
         if is_out.all():
             is_out[:] = False
         return is_out
@@ -271,9 +273,7 @@ class _Calibration:
             heldout = with_values(heldout, self.heldout.data[order])
             observed = _by_item(user, self.kept, left_over)
             sums = user.sums(self.kept.inputs)
-            user = choose_penalties(
-                user, observed, sums, heldout, base[order], draws, self.penalty
-            )
+            user = choose_penalties(user, observed, sums, heldout, base[order], draws, self.penalty)
         return _Encoders(item, user)
 
     def noise(self, members: list[_Encoders]) -> Noise:
@@ -293,7 +293,30 @@ class _Calibration:
         )
         predicted = np.clip(Factors(users, items).at(rows_of_cells(cells), cells.indices), 1, 5)
         errors = cells.data - predicted
+        self._warn_if_biases_are_better(cells, errors)
         return measure_noise(errors, of_rows, of_codes, float(np.var(self.kept.wanted.data)))
+
+    def _warn_if_biases_are_better(self, cells: scipy.sparse.csr_array, errors: np.ndarray) -> None:
+        """Say so where damped biases predict held-out ratings better than the model does."""
+        if cells.nnz < _N_COMPARED:
+            return
+        wanted = self.kept.wanted
+        biases, of_users = fit_biases(
+            rows_of_cells(wanted), wanted.indices, wanted.data, wanted.shape
+        )
+        expected = biases.mean + of_users[rows_of_cells(cells)] + biases.columns[cells.indices]
+        theirs = np.square(cells.data - np.clip(expected, 1, 5))
+        excess = np.square(errors) - theirs
+        if excess.mean() > 2 * excess.std() / np.sqrt(len(excess)):
+            ours, theirs = (np.sqrt(np.mean(some)) for some in (np.square(errors), theirs))
+            warnings.warn(
+                f"On {len(errors)} held-out ratings the model's error is {ours / theirs - 1:.1%} "
+                "above that of damped biases of users and items. Look at max_iter, learning_rate "
+                "and lambd, which may keep it from arriving, and at whether the numbers are "
+                "ratings; skautorec.baselines.BiasRegressor is the model of biases.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def _corner(self) -> scipy.sparse.csr_array:
         """Some of the held-out cells, in a part of the users and a part of the items.

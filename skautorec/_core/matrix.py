@@ -8,7 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-__all__ = ["Read", "Table", "rows_of_cells", "rows_or_none", "select", "transposed", "values_at", "with_values"]
+__all__ = [
+    "Read",
+    "Table",
+    "rows_of_cells",
+    "rows_or_none",
+    "select",
+    "transposed",
+    "values_at",
+    "with_values",
+]
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,9 @@ class ItemPart:
         """An item without ratings."""
         return Rows(np.zeros((1, len(self.encoder.mean_code))), np.zeros(1))
 
-    def variances(self, users: Users, asked: scipy.sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
+    def variances(
+        self, users: Users, asked: scipy.sparse.csr_array
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Relative variances of the user rows at asked items, the last unseen; and of the codes."""
         n_targets = asked.shape[1] - 1
         targets = self.sums[len(self.sums) - n_targets :]

@@ -38,11 +38,13 @@ __all__ = [
 ]
 
 # Learning rate used where none is given.
-SOLVERS = {"adam": 0.003, "rprop": 0.003, "lbfgs": 1.0}
+SOLVERS = {"adam": 0.003, "rmsprop": 0.001, "sgd": 0.02, "rprop": 0.003, "lbfgs": 1.0}
 # Solvers whose steps scatter around where they go: their parameters are averaged.
-STOCHASTIC = {"adam"}
+STOCHASTIC = {"adam", "rmsprop", "sgd"}
 # How much more the later of averaged epochs count: roughly the last third of them make the average.
 RECENCY = 5.0
+# Of "sgd".
+_MOMENTUM = 0.9
 # Evaluations of the objective in an epoch of L-BFGS.
 _MOST_EVALUATIONS = 25
 
@@ -240,11 +242,11 @@ def initialise(network: AutoRec, batches: list[Batch], draws: Draws) -> None:
     draw(network.decoder_weight, "decoder", 0.01)
     total = sum(len(view.values) for view in views)
     mean = sum(float(view.values.sum()) for view in views) / total
-    counts = sum(batch.targets.t_indptr.diff() for batch in batches)
+    counts, sums = torch.zeros_like(network.decoder_bias), torch.zeros_like(network.decoder_bias)
+    for view in views:
+        counts += view.targets.t_indptr.diff()
+        sums += view.targets.sum_columns(view.targets.by_column(view.values - mean))
     # Five pseudo-ratings at the mean keep the start of rare columns sane.
-    sums = sum(
-        view.targets.sum_columns(view.targets.by_column(view.values - mean)) for view in views
-    )
     network.decoder_bias.copy_(mean + sums / (counts + 5))
 
 
@@ -286,7 +288,7 @@ def train(
     ValueError
         The objective is no longer finite.
     """
-    step = _stepper(network, settings)
+    step = _stepper(network, settings, _typical_length(batches))
     reached = _Reached(network, validation, settings)
     losses: list[float] = []
     interrupted = False
@@ -383,8 +385,16 @@ class _Reached:
         self._set(self.best or self.average or self.parameters)
 
 
+def _typical_length(batches: list[Batch]) -> float:
+    """Ratings beside a rating, in its encoded and in its decoded row: their geometric mean."""
+    rows = torch.cat([batch.targets.row_lengths() for batch in batches]).double()
+    columns = torch.stack([batch.targets.t_indptr.diff() for batch in batches]).sum(dim=0).double()
+    means = [float(counts.square().sum() / counts.sum()) for counts in (rows, columns)]
+    return math.sqrt(means[0] * means[1])
+
+
 def _stepper(
-    network: AutoRec, settings: Settings
+    network: AutoRec, settings: Settings, typical_length: float
 ) -> Callable[[Batch, float, Draws], float]:
     """Return the function that takes one step of the chosen solver and returns the objective."""
     parameters = list(network.parameters())
@@ -392,6 +402,11 @@ def _stepper(
     optimizer: torch.optim.Optimizer
     if settings.solver == "adam":
         optimizer = torch.optim.Adam(parameters, lr=rate, fused=True)
+    elif settings.solver == "rmsprop":
+        optimizer = torch.optim.RMSprop(parameters, lr=rate)
+    elif settings.solver == "sgd":
+        # The objective is a sum, so that its curvature grows with the length of rows.
+        optimizer = torch.optim.SGD(parameters, lr=rate / typical_length, momentum=_MOMENTUM)
     elif settings.solver == "rprop":
         optimizer = torch.optim.Rprop(parameters, lr=rate)
     else:
