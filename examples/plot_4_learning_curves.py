@@ -51,8 +51,8 @@ plt.show()
 
 # %%
 # Training watches ratings that it holds out, ends when they are predicted no better, and keeps the
-# best epoch. The objective is that of the cells which an epoch hides, others in each, so it is ragged;
-# R^2 is that of parameters averaged over epochs, and is not.
+# best epoch. The objective is that of the cells which an epoch hides, others in each, so it is
+# ragged; R^2 is that of parameters averaged over epochs, and is not.
 
 model = AutoRecRegressor(50, random_state=0).fit(ratings)
 figure, ax = plt.subplots(figsize=(6, 4.2), layout="constrained")
