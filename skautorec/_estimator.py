@@ -145,9 +145,9 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         that of the cells hidden in the epoch, weighted by 1 / ``dropout``, and varies from epoch to
         epoch. The mean where several networks were trained.
     validation_scores_ : list of float
-        R^2 on held-out ratings (about 10,000 of them) after each epoch, of the averaged parameters
-        where the solver is stochastic. The mean where several networks were trained; empty where
-        fewer than two ratings are held out.
+        R^2 of the network after each epoch on held-out ratings (about 10,000 of them), less the
+        biases of their encoded rows; of the averaged parameters where the solver is stochastic. The
+        mean where several networks were trained; empty where fewer than two ratings are held out.
     n_iter_ : int
         Epochs behind the model, of which the last predicted held-out ratings best; the most, where
         several networks were trained.
