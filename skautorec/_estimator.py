@@ -192,9 +192,9 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
     the ratings.
 
     **Standard deviations** add the noise, the posterior variance of the decoded row's ridge
-    regression and, for the encoded row, a share that falls as 1 / (ratings + damping); so they fall
-    with the ratings of the user and of the item, for all kinds. The three are measured on held-out
-    ratings.
+    regression and, for the encoded row, a variance that falls as 1 / (its ratings + a constant); so
+    they fall with the ratings of the user and of the item, for all kinds. How much each of the
+    three counts is measured on held-out ratings.
 
     References
     ----------
@@ -206,7 +206,7 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
     >>> from skautorec import AutoRecRegressor
     >>> from skautorec.datasets import make_ratings
     >>> ratings = make_ratings(n_users=60, n_items=40, n_ratings=800, random_state=0)
-    >>> model = AutoRecRegressor(hidden_units=20, lambd=20, random_state=0).fit(ratings)
+    >>> model = AutoRecRegressor(hidden_units=20, random_state=0).fit(ratings)
     >>> model.predict(ratings[:3]).shape
     (3,)
     >>> item_ids, scores = model.recommend(7, n=3)

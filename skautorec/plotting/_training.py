@@ -46,7 +46,7 @@ class TrainingCurveDisplay(Display):
     >>> from skautorec.datasets import make_ratings
     >>> from skautorec.plotting import TrainingCurveDisplay
     >>> ratings = make_ratings(60, 40, 800, random_state=0)
-    >>> model = AutoRecRegressor(8, max_iter=20, random_state=0).fit(ratings)
+    >>> model = AutoRecRegressor(20, random_state=0).fit(ratings)
     >>> display = TrainingCurveDisplay.from_estimator(model)
     >>> len(display.line_.get_xdata()) == len(model.loss_curve_)
     True
