@@ -85,9 +85,9 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         parameters are averaged over epochs. ``"sgd"`` has a momentum of 0.9. ``"rprop"`` (the
         paper's) and ``"lbfgs"`` need full batches and the same objective at every step.
     learning_rate : float, default=None
-        Step size, the same in all epochs; None is 0.003 for Adam and Rprop, 0.001 for RMSprop, 0.02
-        for SGD and 1 for L-BFGS. That of SGD is divided by the typical number of ratings of a user
-        and an item, since the objective is a sum.
+        Step size, the same in all epochs (of Rprop, which adapts it, the first); None is 0.003 for
+        Adam and Rprop, 0.001 for RMSprop, 0.02 for SGD and 1 for L-BFGS. That of SGD is divided by
+        the typical number of ratings of a user and an item, since the objective is a sum.
     batch_size : int, default=None
         Encoded rows per step. None is a quarter of them, at most 1,024, for stochastic solvers, and
         all for the others.
@@ -102,8 +102,8 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
     validation_fraction : float, default=None
         Share of the ratings that are held out of training. They say when it ends, choose the
         penalties of the decoder and measure the noise, for ``return_std``; the rows of the model
-        are then solved with all ratings. None is a twentieth, or more where that is less than 1,000
-        ratings: as many, at most a fifth.
+        are then solved with all ratings. None is a twentieth, or 1,000 ratings where that is more,
+        at most a fifth.
     rating_range : (float, float), default=None
         Lowest and highest possible rating; None takes the lowest and highest training rating.
         Predictions are clipped to it.
