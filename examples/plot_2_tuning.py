@@ -33,7 +33,7 @@ print(
 
 # %%
 # The last parameter varies fastest in ``cv_results_``. Over a sixteenfold range of penalties errors
-# differ by a percent or less.
+# differ by little more than a percent.
 
 errors = -search.cv_results_["mean_test_score"].reshape(len(units), len(penalties))
 figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
