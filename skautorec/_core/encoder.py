@@ -448,4 +448,4 @@ def observed_by_decoded(targets: scipy.sparse.csr_array, were_inputs: bool) -> O
 
 def _numpy(parameter: Tensor) -> np.ndarray:
     # A copy: the parameter may be part of a larger tensor.
-    return np.array(parameter.detach())
+    return parameter.detach().numpy().copy()
