@@ -47,6 +47,8 @@ RECENCY = 5.0
 _MOMENTUM = 0.9
 # Evaluations of the objective in an epoch of L-BFGS.
 _MOST_EVALUATIONS = 25
+# Hidden cells of an epoch that say nothing about where the objective goes.
+_FEW = 25
 
 
 @dataclass(frozen=True)
@@ -315,7 +317,7 @@ def train(
     reached.restore()
     if not all(bool(parameter.isfinite().all()) for parameter in network.parameters()):
         raise ValueError(_diverged(len(losses), settings))
-    if losses and losses[-1] > losses[0]:
+    if losses and _is_raised(losses, sum(len(batch.values) for batch in batches), settings):
         warnings.warn(
             f"Training raised the objective from {losses[0]:.6g} to {losses[-1]:.6g}. "
             + _lower_rate(settings),
@@ -452,6 +454,17 @@ def _stalled(losses: list[float], reached: _Reached, settings: Settings) -> bool
     if reached.scores or len(recent) <= settings.n_iter_no_change:
         return False
     return max(recent) - min(recent) < settings.tol * min(recent)
+
+
+def _is_raised(losses: list[float], n_targets: int, settings: Settings) -> bool:
+    """Whether the objective ended above where it began, by more than chance.
+
+    With dropout the objective of an epoch is an estimate, from the cells that it hid.
+    """
+    if not settings.dropout:
+        return losses[-1] > losses[0]
+    n_hidden = settings.dropout * n_targets
+    return n_hidden > _FEW and losses[-1] > (1 + 5 / math.sqrt(n_hidden)) * losses[0]
 
 
 def _diverged(epoch: int, settings: Settings) -> str:
