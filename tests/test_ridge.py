@@ -131,7 +131,9 @@ def test_groups_hold_every_row_with_cells_once_in_bounded_memory(monkeypatch):
         for row, positions in zip(rows, cells, strict=True):
             expected = torch.arange(int(indptr[row]), int(indptr[row + 1]))
             assert torch.equal(positions[positions >= 0], expected)
-    assert sorted(seen) == [row for row in range(1, 40) if row % 3 and indptr[row + 1] > indptr[row]]
+    assert sorted(seen) == [
+        row for row in range(1, 40) if row % 3 and indptr[row + 1] > indptr[row]
+    ]
 
 
 def test_batching_changes_nothing(monkeypatch):

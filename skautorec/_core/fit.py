@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,7 +12,7 @@ import torch
 
 from .biases import fit_biases
 from .draws import Draws
-from .encoder import Encoder, Observed, observed_by_decoded, train_encoder
+from .encoder import Encoder, Observed, train_encoder
 from .factors import Factors, Rows
 from .matrix import Read, Table, rows_of_cells, select, transposed, with_values
 from .model import ItemPart, Member, Model, UserPart, mean_items, mean_users
