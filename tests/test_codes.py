@@ -1,5 +1,7 @@
 """Codes and rows without the rating that they are to explain, against encoding without it."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -34,7 +36,7 @@ def to_csr(R):
 def random_encoder(R, style, widths, activation="sigmoid", seed=1, **changed):
     rng = np.random.default_rng(seed)
     fans = [(2 if style == "residuals" else 1) * R.shape[1], *widths]
-    shapes = list(zip(fans[:-1], fans[1:], strict=True))
+    shapes = list(itertools.pairwise(fans))
     values = {
         "weights": [rng.normal(0, 0.3, shape).astype(np.float32) for shape in shapes],
         "biases": [rng.normal(0, 0.3, width).astype(np.float32) for width in widths],

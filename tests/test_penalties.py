@@ -95,9 +95,10 @@ def test_predictions_beyond_the_range_are_clipped_as_they_will_be():
     heldout = clipped(heldout)
     assert np.isin(heldout.data, (1, 5)).mean() > 0.5
     chosen = choose(encoder, observed, sums, heldout)
-    far = []
-    for penalty in (chosen.penalty / 4, chosen.penalty, 4 * chosen.penalty):
-        far.append(misfit(encoder, observed, sums, heldout, penalty, chosen.bias_penalty))
+    far = [
+        misfit(encoder, observed, sums, heldout, factor * chosen.penalty, chosen.bias_penalty)
+        for factor in (0.25, 1, 4)
+    ]
     assert far[1] < min(far[0], far[2])
     # Where what is predicted is far beyond the range whatever the penalty, none is better.
     base = np.full(heldout.nnz, 1e3)
