@@ -109,9 +109,7 @@ def report_parts(names, kinds, n_ratings=5000, seeds=range(5)):
 def report_groups(names, kinds):
     """Print where predictions are worse than biases, by how much is known of user and item."""
     print("\nError over that of damped biases by activity (tenths; fifths of small sets)\n")
-    print(
-        "| set | kind | by | highest ratio | above 1 % and 2 standard errors |\n|---|---|---|---|---|"
-    )
+    print("| set | kind | by | highest ratio | above 1 % and 2 errors |\n|---|---|---|---|---|")
     for name in names:
         train, test = SETS[name]()
         biases = np.square(test.values - BiasRegressor().fit(train).predict(test))

@@ -10,7 +10,8 @@ over the ratings of an encoded row, taking out the rating ``x`` of column ``j`` 
                       b' = (sum of d - d_j) / (n - 1 + damping)
 
 where ``w'`` is the length factor of ``n - 1`` ratings, ``d`` deviations from the reference, ``S1``
-the sum of ``d V1``, ``S0`` of ``V1`` and ``S2`` of ``V2``. A row with nothing left has the mean code.
+the sum of ``d V1``, ``S0`` of ``V1`` and ``S2`` of ``V2``. A row with nothing left has the mean
+code.
 """
 
 from __future__ import annotations

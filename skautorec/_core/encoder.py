@@ -195,7 +195,8 @@ class Encoder:
     ) -> tuple[Tensor, Tensor, CellCodes]:
         """What the decoded rows of a block are solved from: offsets, values and codes."""
         ratings = block.ratings
-        assert block.own is not None and block.columns is not None
+        assert block.own is not None
+        assert block.columns is not None
         codes = CellCodes(
             layers, self.encoding, sums, ratings.indptr, ratings.indices, block.own, block.columns
         )

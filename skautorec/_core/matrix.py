@@ -79,7 +79,7 @@ def rows_of_cells(cells: scipy.sparse.csr_array) -> np.ndarray:
 
 
 def transposed(cells: scipy.sparse.csr_array) -> tuple[scipy.sparse.csr_array, np.ndarray]:
-    """Transpose of a matrix, whose values are the positions of its cells in the matrix; and these."""
+    """Transpose of a matrix, with the positions of its cells in the matrix as values; and these."""
     positions = with_values(cells, np.arange(cells.nnz)).T.tocsr()
     return positions, positions.data
 

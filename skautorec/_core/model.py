@@ -20,6 +20,10 @@ from .users import Users
 
 __all__ = ["ItemPart", "Member", "Model", "UserPart", "mean_items", "mean_users"]
 
+# Ratings after which half of an encoded row is known, as far as deviations are concerned; chosen on
+# validation ratings.
+_HALF_KNOWN = 20.0
+
 
 @dataclass(frozen=True)
 class ItemPart:
@@ -45,8 +49,7 @@ class ItemPart:
         targets = self.sums[len(self.sums) - n_targets :]
         codes = np.vstack((self.encoder.codes(targets).factors, self.unseen_item.factors))
         of_rows = self.encoder.relative_variances(_observed(users), self.sums, asked, codes)
-        of_codes = 1 / (np.append(targets.counts, 0) + self.encoder.encoding.damping)
-        return of_rows, of_codes[asked.indices]
+        return of_rows, _unknown_share(np.append(targets.counts, 0))[asked.indices]
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,7 @@ class UserPart:
         of_rows[order] = self.encoder.relative_variances(observed, sums, by_item, codes)
         is_input = users.ratings.indices < len(self.encoder.encoding.reference)
         counts = np.bincount(rows_of_cells(users.ratings)[is_input], minlength=len(codes))
-        of_codes = 1 / (counts + self.encoder.encoding.damping)
-        return of_rows, of_codes[rows_of_cells(asked)]
+        return of_rows, _unknown_share(counts)[rows_of_cells(asked)]
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Model:
     spread : float
         What the relative posterior variance of a decoded row is multiplied by.
     code_spread : float
-        The same of what is not known of an encoded row: 1 / (ratings + damping).
+        What the share that ratings leave unknown of an encoded row is multiplied by.
     """
 
     members: list[Member]
@@ -184,6 +186,12 @@ class Model:
             of_codes += encoded / n_members
             start = stop
         return of_rows, of_codes
+
+
+def _unknown_share(counts: np.ndarray) -> np.ndarray:
+    """What so many ratings leave unknown of an encoded row, whose code is a guess before them."""
+    share: np.ndarray = _HALF_KNOWN / (counts + _HALF_KNOWN)
+    return share
 
 
 def _observed(users: Users) -> Observed:

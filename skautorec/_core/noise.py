@@ -52,7 +52,7 @@ def measure_noise(
         variances = noise + spread * of_rows + code_spread * of_codes
         misfit = np.sum(np.log(variances) + squares / variances)
         prior = np.square(logs[1:] - logs[0]).sum()
-        return float(misfit + 2 * (logs[0] + usual / noise) + 4 * prior)
+        return float(misfit + 2 * (logs[0] + usual / noise) + prior)
 
     start = np.full(3, np.log((squares.sum() + 2 * usual) / (len(squares) + 2)))
     found = scipy.optimize.minimize(loss, start, method="Nelder-Mead", options={"maxiter": 2000})

@@ -94,7 +94,7 @@ def _some_rows(
 
 
 def _lowest(values: list[float], misfit: np.ndarray, i: int) -> float:
-    """Where the parabola through the lowest of equally spaced logarithms and its neighbours ends."""
+    """Lowest point of the parabola through the lowest misfit and its neighbours, in logarithms."""
     if not 0 < i < len(values) - 1:
         return values[i]
     left, middle, right = misfit[i - 1 : i + 2]

@@ -262,7 +262,7 @@ def train(
 ) -> History:
     """Minimise the objective in place.
 
-    The steps of stochastic solvers keep their size, and the parameters are averaged over epochs, the
+    The steps of stochastic solvers keep their size, and parameters are averaged over epochs, the
     later ones counting more: at any moment the average is about what a falling step size would have
     reached by then, so that training can end when it has arrived and not when a schedule does.
 

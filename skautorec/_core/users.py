@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -86,7 +87,7 @@ class Training:
             In rating units.
         """
         ends = ratings.indptr
-        rows = (slice(start, stop) for start, stop in zip(ends[:-1], ends[1:], strict=True))
+        rows = (slice(start, stop) for start, stop in itertools.pairwise(ends))
         found = [self._recognise(ratings.indices[row], ratings.data[row]) for row in rows]
         return np.array(found, dtype=np.int64)
 
