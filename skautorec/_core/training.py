@@ -156,11 +156,13 @@ class Batch:
     ) -> View:
         """Make the view in which some cells, this share of all, are given."""
         encoding, lengths = self.encoding, given.row_lengths()
+        # Floating here, since what an integer becomes depends on torch's default dtype.
+        counts, all_counts = lengths.float(), self.pattern.row_lengths().float()
         reference = torch.tensor(encoding.reference, dtype=torch.float32, device=ratings.device)
         deviations = ratings - reference.index_select(0, given.indices)
-        biases = given.sum_rows(deviations) / (lengths + encoding.damping)
-        factors = encoding.length_factors(self.pattern.row_lengths()) / share
-        ones = factors.float().repeat_interleave(lengths)
+        biases = given.sum_rows(deviations) / (counts + encoding.damping)
+        factors = encoding.length_factors(all_counts) / share
+        ones = factors.repeat_interleave(lengths)
         if encoding.style == "residuals":
             centred = deviations.sub_(biases.repeat_interleave(lengths))
             channels: tuple[Tensor, ...] = (centred.mul_(ones), ones)
