@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse
 
 from skautorec import AutoRecRegressor, Ratings
+from skautorec._core import fit
 from skautorec._core.sparse import Pattern
 from skautorec._progress import FitProgress
 from skautorec.datasets import make_ratings
@@ -339,10 +340,17 @@ def test_an_interrupt_ends_the_fit_and_not_only_a_network(monkeypatch):
     np.testing.assert_array_equal(many.item_factors_, one.item_factors_)
 
 
-def test_early_stopping_on_no_held_out_rating_trains_to_the_end():
-    watched = model(early_stopping=True, validation_fraction=1e-9, max_iter=30).fit(R)
-    assert watched.n_iter_ == 30
-    assert watched.validation_scores_ == []
+@pytest.mark.parametrize("n_held_out", [0, 1])
+def test_training_on_too_few_held_out_ratings_is_not_ended_by_them(n_held_out, monkeypatch):
+    def hold_out(split, cells):
+        return np.arange(cells.nnz) < n_held_out
+
+    monkeypatch.setattr(fit._Split, "_is_out", hold_out)
+    # One rating has no variance to explain: R^2 would say nothing.
+    for kind in ("item", "user", "both"):
+        watched = model(kind=kind, max_iter=30, tol=0.0).fit(R)
+        assert watched.n_iter_ == 30
+        assert watched.validation_scores_ == []
 
 
 def test_zeros_for_unobserved_warn():

@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skautorec import AutoRecRegressor, Ratings
 from skautorec._core.factors import Factors, Rows
-from skautorec._core.model import select
+from skautorec._core.matrix import select
 from skautorec.baselines import BiasRegressor, PopularityRecommender
 
 # Reasons for failing a check of scikit-learn, by the name of the check: there are none.

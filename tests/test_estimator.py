@@ -18,6 +18,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import cross_val_score
 
 from skautorec import AutoRecRegressor, Ratings
+from skautorec._core.training import SOLVERS
 from skautorec.datasets import make_ratings
 
 SCALES = {"0..10": (0, 10), "-10..10": (-10, 10), "1..100": (1, 100), "0.1..0.5": (0.1, 0.5)}
@@ -265,15 +266,25 @@ def test_both_kinds_are_better_than_one():
     assert errors["both"] < min(errors["item"], errors["user"])
 
 
-def test_early_stopping_keeps_the_best_epoch(kind, ratings):
+def test_held_out_ratings_end_training_and_keep_the_best_epoch(kind, ratings):
     overfitting = {"lambd": 0.1, "dropout": 0.0, "max_iter": 300, "validation_fraction": 0.2}
-    fitted = new(kind, tol=0.0, **overfitting).fit(ratings)
-    assert fitted.validation_scores_ is None and fitted.n_iter_ == 300
-    stopped = new(kind, early_stopping=True, **overfitting).fit(ratings)
+    patient = new(kind, tol=0.0, n_iter_no_change=300, **overfitting).fit(ratings)
+    assert len(patient.validation_scores_) == len(patient.loss_curve_) == 300
+    assert patient.n_iter_ < 300
+    stopped = new(kind, **overfitting).fit(ratings)
     scores = stopped.validation_scores_
     assert stopped.n_iter_ <= len(scores) == len(stopped.loss_curve_) < 300
     if kind != "both":
         assert stopped.n_iter_ == np.argmax(scores) + 1 < len(scores)
+        assert scores == patient.validation_scores_[: len(scores)]
+
+
+def test_training_ends_when_it_has_arrived():
+    ratings = make_ratings(200, 100, 6000, random_state=0)
+    model = AutoRecRegressor(20, random_state=0).fit(ratings)
+    assert len(model.loss_curve_) < 300
+    longer = AutoRecRegressor(20, random_state=0, max_iter=1000).fit(ratings)
+    np.testing.assert_array_equal(longer.item_factors_, model.item_factors_)
 
 
 def test_ratings_held_out_of_training_are_used_in_the_end(kind, ratings):
@@ -301,7 +312,7 @@ def test_more_shrinkage_changes_and_shrinks_the_fit(kind, ratings):
     assert (np.diff(norms) < 0).all()
 
 
-@pytest.mark.parametrize("solver", ["adam", "rprop", "lbfgs"])
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_solvers_learn(kind, solver, ratings):
     model = new(kind, solver=solver, max_iter=60).fit(ratings[300:])
     assert model.loss_curve_[-1] < model.loss_curve_[0]

@@ -113,7 +113,7 @@ def test_keywords_go_to_matplotlib(model, parts):
 
 
 def test_training_curve_is_the_history(ratings):
-    model = new("item", early_stopping=True, max_iter=30, learning_rate=0.1).fit(ratings)
+    model = new("item", max_iter=30, learning_rate=0.1).fit(ratings)
     display = TrainingCurveDisplay.from_estimator(model)
     epochs, losses = data_of(display.line_)
     # The first objective is that of the untrained network, the first score that after one epoch.
@@ -207,7 +207,7 @@ def test_map_labels_are_no_mathematics(model):
 
 def test_curve_without_validation_scores():
     three = Ratings([0, 1, 2], [0, 1, 0], [1, 2, 3])
-    model = AutoRecRegressor(8, early_stopping=True, random_state=0).fit(three)
+    model = AutoRecRegressor(8, random_state=0).fit(three)
     assert model.validation_scores_ == []
     assert TrainingCurveDisplay.from_estimator(model).validation_line_ is None
 

@@ -24,8 +24,8 @@ def test_verbose_says_every_tenth_epoch(ratings, capsys):
     )
 
 
-def test_verbose_says_what_early_stopping_watches(ratings, capsys):
-    model = new("item", verbose=2, early_stopping=True, max_iter=3).fit(ratings)
+def test_verbose_says_what_ends_training(ratings, capsys):
+    model = new("item", verbose=2, max_iter=3).fit(ratings)
     scores = re.findall(r"validation R\^2 (-?[\d.]+)", capsys.readouterr().out)
     assert [float(score) for score in scores] == [
         round(score, 4) for score in model.validation_scores_

@@ -5,7 +5,27 @@ import pytest
 import torch
 
 from skautorec._core import ridge
-from skautorec._core.ridge import Prior, bias_penalty, solve_rows
+from skautorec._core.ridge import Prior, bias_penalty, groups
+
+
+class Shared:
+    """Codes of encoded rows that all of their cells have."""
+
+    def __init__(self, codes, indices):
+        self.codes, self.indices = codes, indices
+
+    @property
+    def width(self):
+        return self.codes.shape[1]
+
+    def take(self, rows, cells):
+        codes = self.codes[self.indices[cells.clamp(min=0)]]
+        return codes.masked_fill((cells < 0)[..., None], 0.0)
+
+
+def solve_rows(indptr, indices, values, codes, prior):
+    solved = ridge.solve_rows(indptr, values, Shared(codes, indices), prior)
+    return solved.weights, solved.biases
 
 
 def problem(n_rows=40, n_encoded=60, k=8, seed=0):
@@ -76,6 +96,44 @@ def test_strong_penalties_give_the_prior_and_weak_ones_interpolate():
     weights, biases = solve_rows(indptr, indices, values, codes, prior_of(25, 1e-9, 0.0))
     cells = slice(indptr[1], indptr[2])
     torch.testing.assert_close(codes[indices[cells]] @ weights[1] + biases[1], values[cells])
+
+
+def test_what_is_left_over_is_what_the_rows_do_not_explain():
+    indptr, indices, values, codes = problem()
+    solved = ridge.solve_rows(indptr, values, Shared(codes, indices), prior_of(8, 2.0, 3.0))
+    rows = torch.repeat_interleave(torch.arange(40), indptr.diff())
+    explained = (codes[indices] * solved.weights[rows]).sum(dim=1) + solved.biases[rows]
+    torch.testing.assert_close(solved.left_over, values - explained)
+
+
+def test_one_factorisation_serves_all_penalties_of_biases():
+    indptr, indices, values, codes = problem()
+    prior = prior_of(8, 2.0, 3.0)
+    shared = Shared(codes, indices)
+    for rows, cells in groups(indptr, 8):
+        system = ridge.System.of(shared.take(rows, cells), values, cells, prior)
+        weights, shifts = system.solve_for(0.7, [0.1, 30.0])
+        for strength, weight, shift in zip([0.1, 30.0], weights, shifts, strict=True):
+            other = Prior(prior.weight, prior.bias, 0.7, strength)
+            expected = solve_rows(indptr, indices, values, codes, other)
+            torch.testing.assert_close(weight + prior.weight, expected[0][rows], atol=1e-7, rtol=0)
+            torch.testing.assert_close(shift + prior.bias, expected[1][rows], atol=1e-7, rtol=0)
+
+
+def test_groups_hold_every_row_with_cells_once_in_bounded_memory(monkeypatch):
+    monkeypatch.setattr(ridge, "_CHUNK", 2000)
+    indptr = problem()[0]
+    wanted = torch.arange(40) % 3 > 0
+    seen = []
+    for rows, cells in groups(indptr, 8, wanted):
+        seen += rows.tolist()
+        assert len(rows) == 1 or cells.numel() * max(8, cells.shape[1]) <= 2000
+        for row, positions in zip(rows, cells, strict=True):
+            expected = torch.arange(int(indptr[row]), int(indptr[row + 1]))
+            assert torch.equal(positions[positions >= 0], expected)
+    assert sorted(seen) == [
+        row for row in range(1, 40) if row % 3 and indptr[row + 1] > indptr[row]
+    ]
 
 
 def test_batching_changes_nothing(monkeypatch):

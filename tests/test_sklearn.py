@@ -42,7 +42,7 @@ EXPECTED_FAILURES: dict[str, str] = {}
     [
         AutoRecRegressor(),
         AutoRecRegressor(kind="user"),
-        AutoRecRegressor(20, kind="both", early_stopping=True),
+        AutoRecRegressor(20, kind="both", solver="rprop"),
         AutoRecRegressor(hidden_units=20, lambd=1.0),
         AutoRecRegressor((20, 8), lambd=1.0, kind="user"),
     ],

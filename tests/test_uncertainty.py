@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import scipy.sparse
 import torch
-from conftest import new
+from conftest import encode, new
+from test_ridge import Shared
 
 from skautorec import AutoRecRegressor, Ratings
-from skautorec._core import ridge
+from skautorec._core.model import ItemPart
 from skautorec._core.ridge import Prior, relative_variances
 from skautorec.datasets import make_ratings
 
@@ -21,9 +22,7 @@ def reference(codes, asked, penalty, bias_penalty):
 
 
 @pytest.mark.parametrize("k", [3, 40])  # rows solved through units, and through cells
-@pytest.mark.parametrize("gram", [0, 2**26])  # without and with a table of all inner products
-def test_relative_variances_are_the_posterior(k, gram, monkeypatch):
-    monkeypatch.setattr(ridge, "_GRAM", gram)
+def test_relative_variances_are_the_posterior(k):
     rng = np.random.default_rng(0)
     codes, others = rng.normal(size=(30, k)), rng.normal(size=(12, k))
     observed = scipy.sparse.random_array((9, 30), density=0.4, random_state=1, format="lil")
@@ -32,12 +31,11 @@ def test_relative_variances_are_the_posterior(k, gram, monkeypatch):
     observed.eliminate_zeros()
     asked = scipy.sparse.random_array((9, 12), density=0.5, random_state=2, format="csr")
     prior = Prior(torch.zeros(k, dtype=torch.float64), 0.0, 2.0, 3.0)
-    compressed = [
+    indptr, indices, *asked_at = [
         torch.tensor(a, dtype=torch.int64) for m in (observed, asked) for a in (m.indptr, m.indices)
     ]
-    variances = relative_variances(
-        *compressed[:2], torch.tensor(codes), prior, *compressed[2:], torch.tensor(others)
-    ).numpy()
+    shared = Shared(torch.tensor(codes), indices)
+    variances = relative_variances(indptr, shared, prior, *asked_at, torch.tensor(others)).numpy()
     for row in range(9):
         part = slice(asked.indptr[row], asked.indptr[row + 1])
         cells = observed.indices[observed.indptr[row] : observed.indptr[row + 1]]
@@ -45,24 +43,38 @@ def test_relative_variances_are_the_posterior(k, gram, monkeypatch):
         np.testing.assert_allclose(variances[part], expected, rtol=1e-9)
 
 
-def test_std_is_the_ridge_posterior_in_rating_units(kind, ratings):
-    scaled = Ratings(ratings.users, ratings.items, 25 * ratings.values - 25)  # 0..100
-    model = new(kind).fit(scaled)
+@pytest.mark.parametrize("n_estimators", [1, 2])
+@pytest.mark.parametrize("hidden_units", [8, (7, 4)])
+def test_std_is_the_posterior_in_rating_units(kind, n_estimators, hidden_units, ratings):
+    """Every deviation by brute force: codes without a rating, ridge rows, and what was measured."""
+    scaled = ratings.with_values(25 * ratings.values - 25)  # 0..100
+    chosen = {"n_estimators": n_estimators, "hidden_units": hidden_units}
+    model = new(kind, **chosen).fit(scaled)
     core = model._model
-    R = np.zeros((80, 50), bool)
-    R[ratings.users, ratings.items] = True
+    assert core.noise > 0 and core.spread > 0 and core.code_spread > 0
+    R = np.full((80, 50), np.nan)
+    R[ratings.users, ratings.items] = ratings.values  # in stars
     variances = np.full((80, 50), core.noise)
-    for part, units in core._units():
-        prior = part.autoencoder.penalty, part.autoencoder.bias_penalty
-        items, users = model.item_factors_[:, units] / 25, model.user_factors_[:, units]
-        if part.encodes == "columns":
-            for user in range(80):
-                variances[user] += core.spread * reference(items[R[user]], items, *prior)
-        else:
-            for item in range(50):
-                variances[:, item] += core.spread * reference(users[R[:, item]], users, *prior)
+    for part in core.parts:
+        encoder = part.encoder
+        is_item = isinstance(part, ItemPart)
+        encoded = R.T if is_item else R
+        codes = encode(encoder, encoded)[0]
+        of_codes = 1 / ((~np.isnan(encoded)).sum(axis=1) + encoder.encoding.damping)
+        of_rows = np.empty((encoded.shape[1], len(encoded)))
+        for row, rated in enumerate(~np.isnan(encoded.T)):
+            without = encoded[rated].copy()
+            without[:, row] = np.nan  # no rating explains itself
+            own = encode(encoder, without)[0]
+            of_rows[row] = reference(own, codes, encoder.penalty, encoder.bias_penalty)
+        if not is_item:
+            of_rows, of_codes = of_rows.T, of_codes[:, None]
+        variances += (core.spread * of_rows + core.code_spread * of_codes) / n_estimators
     _, std = model.predict(scaled.to_matrix(), return_std=True)
-    np.testing.assert_allclose(std, 25 * np.sqrt(variances), rtol=1e-6)
+    np.testing.assert_allclose(std, 25 * np.sqrt(variances), rtol=1e-5)
+    _, std = model.predict(scaled, return_std=True)
+    expected = 25 * np.sqrt(variances[ratings.users, ratings.items])
+    np.testing.assert_allclose(std, expected, rtol=1e-5)
 
 
 def test_every_way_to_ask_gives_the_same_std(kind, ratings):
@@ -152,7 +164,7 @@ def test_tiny_tables_have_a_std_too(kind, n):
 @pytest.mark.parametrize("lambd", [1e-6, 1e-5])
 @pytest.mark.parametrize("activation", ["relu", "identity"])
 def test_tiny_penalties_have_a_std_too(lambd, activation, ratings):
-    parameters = {"hidden_units": 30, "lambd": lambd, "learning_rate": 0.03}
+    parameters = {"hidden_units": 30, "lambd": lambd, "decoder_lambd": lambd}
     model = new("item", activation=activation, **parameters).fit(ratings)
     predicted, std = model.predict(ratings, return_std=True)
     assert np.isfinite(predicted).all()

@@ -80,7 +80,10 @@ class Observed:
         for rows, block in row_blocks(self.ratings):
             start, stop = (int(self.ratings.indptr[end]) for end in (rows.start, rows.stop))
             own = np.full(block.nnz, np.nan) if self.own is None else self.own[start:stop]
-            if self.columns is None:
+            if self.own is None:
+                # Of rows that gave nothing there may be more than the encoder's input has columns.
+                columns = np.zeros(block.shape[0], dtype=np.int64)
+            elif self.columns is None:
                 columns = np.arange(rows.start, rows.stop)
             else:
                 columns = self.columns[rows]
@@ -449,4 +452,4 @@ def observed_by_decoded(targets: scipy.sparse.csr_array, were_inputs: bool) -> O
 
 def _numpy(parameter: Tensor) -> np.ndarray:
     # A copy: the parameter may be part of a larger tensor.
-    return np.array(parameter.detach())
+    return parameter.detach().numpy().copy()

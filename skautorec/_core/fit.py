@@ -126,6 +126,8 @@ def _train(
                     progress=progress,
                 )
             histories.append(history)
+            if history.interrupted and members:
+                return members, histories
         members.append(_Encoders(**trained))
         if any(history.interrupted for history in histories):
             break

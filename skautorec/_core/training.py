@@ -47,6 +47,8 @@ RECENCY = 5.0
 _MOMENTUM = 0.9
 # Evaluations of the objective in an epoch of L-BFGS.
 _MOST_EVALUATIONS = 25
+# Hidden cells of an epoch that say nothing about where the objective goes.
+_FEW = 25
 
 
 @dataclass(frozen=True)
@@ -154,11 +156,13 @@ class Batch:
     ) -> View:
         """Make the view in which some cells, this share of all, are given."""
         encoding, lengths = self.encoding, given.row_lengths()
+        # Floating here, since what an integer becomes depends on torch's default dtype.
+        counts, all_counts = lengths.float(), self.pattern.row_lengths().float()
         reference = torch.tensor(encoding.reference, dtype=torch.float32, device=ratings.device)
         deviations = ratings - reference.index_select(0, given.indices)
-        biases = given.sum_rows(deviations) / (lengths + encoding.damping)
-        factors = encoding.length_factors(self.pattern.row_lengths()) / share
-        ones = factors.float().repeat_interleave(lengths)
+        biases = given.sum_rows(deviations) / (counts + encoding.damping)
+        factors = encoding.length_factors(all_counts) / share
+        ones = factors.repeat_interleave(lengths)
         if encoding.style == "residuals":
             centred = deviations.sub_(biases.repeat_interleave(lengths))
             channels: tuple[Tensor, ...] = (centred.mul_(ones), ones)
@@ -315,7 +319,7 @@ def train(
     reached.restore()
     if not all(bool(parameter.isfinite().all()) for parameter in network.parameters()):
         raise ValueError(_diverged(len(losses), settings))
-    if losses and losses[-1] > losses[0]:
+    if losses and _is_raised(losses, sum(len(batch.values) for batch in batches), settings):
         warnings.warn(
             f"Training raised the objective from {losses[0]:.6g} to {losses[-1]:.6g}. "
             + _lower_rate(settings),
@@ -452,6 +456,17 @@ def _stalled(losses: list[float], reached: _Reached, settings: Settings) -> bool
     if reached.scores or len(recent) <= settings.n_iter_no_change:
         return False
     return max(recent) - min(recent) < settings.tol * min(recent)
+
+
+def _is_raised(losses: list[float], n_targets: int, settings: Settings) -> bool:
+    """Whether the objective ended above where it began, by more than chance.
+
+    With dropout the objective of an epoch is an estimate, from the cells that it hid.
+    """
+    if not settings.dropout:
+        return losses[-1] > losses[0]
+    n_hidden = settings.dropout * n_targets
+    return n_hidden > _FEW and losses[-1] > (1 + 5 / math.sqrt(n_hidden)) * losses[0]
 
 
 def _diverged(epoch: int, settings: Settings) -> str:
