@@ -97,7 +97,7 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         Training ends when over ``n_iter_no_change`` epochs R^2 on the held-out ratings did not rise
         by this much. With fewer than two ratings held out it ends when the objective moved by less
         than this fraction.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int, default=20
         See ``tol``.
     validation_fraction : float, default=None
         Share of the ratings that are held out of training. They say when it ends, choose the
@@ -256,7 +256,7 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         batch_size: int | None = None,
         max_iter: int = 300,
         tol: float = 1e-4,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: int = 20,
         validation_fraction: float | None = None,
         rating_range: Any = None,
         device: str = "auto",
