@@ -72,21 +72,70 @@ def report_planted(sizes=(300, 2000, 5000)):
 
 
 def report_sets(names, kinds):
-    """Print the error on each set."""
-    print("\n| set | biases | item | user | both | seconds |\n|---|---|---|---|---|---|")
+    """Print errors, where predictions are worse than biases, and what intervals cover."""
+    tables = {"errors": [], "groups": [], "bins": []}
     for name in names:
         train, test = SETS[name]()
-        errors, seconds = [rmse(test.values, BiasRegressor().fit(train).predict(test))], []
-        for kind in KINDS:
-            if kind not in kinds:
-                errors.append(np.nan)
-                continue
+        biases = test.values - BiasRegressor().fit(train).predict(test)
+        tables["errors"].append([name, "biases", f"{np.sqrt(np.mean(biases**2)):.4f}", "", "", ""])
+        for kind in kinds:
             start = time.perf_counter()
             model = fit(train, kind=kind)
-            seconds.append(time.perf_counter() - start)
-            errors.append(rmse(test.values, model.predict(test)))
-        cells = " | ".join(f"{error:.4f}" for error in errors)
-        print(f"| {name} | {cells} | {', '.join(f'{s:.0f}' for s in seconds)} |", flush=True)
+            seconds = time.perf_counter() - start
+            predicted, std = model.predict(test, return_std=True)
+            errors = test.values - predicted
+            low, high = model.rating_range_
+            lowest, highest = (predicted + side * 1.645 * std for side in (-1, 1))
+            inside = test.values >= lowest.clip(low, high)
+            inside &= test.values <= highest.clip(low, high)
+            ratio = np.sqrt(np.mean(errors**2) / np.mean(biases**2))
+            cells = [f"{np.sqrt(np.mean(errors**2)):.4f}", f"{ratio:.4f}", f"{seconds:.0f}"]
+            tables["errors"].append([name, kind, *cells, f"{inside.mean():.1%}"])
+            for by in ("user", "item"):
+                counts = known(train, test, by)
+                tables["groups"].append([name, kind, by, *by_activity(counts, errors, biases)])
+                tables["bins"].append([name, kind, by, *by_count(counts, inside, std)])
+    titles = {
+        "errors": ("set", "kind", "RMSE", "over biases", "fit s", "90 % interval covers"),
+        "groups": ("set", "kind", "by", "highest ratio to biases", "above 1 % and 2 errors"),
+        "bins": ("set", "kind", "ratings of", "0-2", "3-9", "10-49", "50-149", "150+"),
+    }
+    for table, rows in tables.items():
+        print(f"\n{table}\n\n| {' | '.join(titles[table])} |\n|{'---|' * len(titles[table])}")
+        for row in rows:
+            print(f"| {' | '.join(map(str, row))} |", flush=True)
+
+
+def known(train, test, by):
+    """Training ratings of the user, or the item, of each test rating."""
+    codes, n = (f"{by}s", train.n_users if by == "user" else train.n_items)
+    return np.bincount(getattr(train, codes), minlength=n)[getattr(test, codes)]
+
+
+def by_activity(counts, errors, biases):
+    """Highest error over that of biases in tenths (fifths of small sets), and how many are worse.
+
+    Worse is by more than 1 % and two standard errors of the paired difference.
+    """
+    parts = np.array_split(np.argsort(counts, kind="stable"), 10 if len(errors) >= 10_000 else 5)
+    ours, theirs = np.square(errors), np.square(biases)
+    ratios = [np.sqrt(ours[part].mean() / theirs[part].mean()) for part in parts]
+    n_worse = 0
+    for part in parts:
+        excess = ours[part] - theirs[part]
+        error = excess.std() / np.sqrt(len(part))
+        n_worse += excess.mean() > 0.02 * theirs[part].mean() + 2 * error
+    return f"{max(ratios):.4f}", n_worse
+
+
+def by_count(counts, inside, std):
+    """Share inside the interval, mean deviation and number of ratings, by training ratings."""
+    where = np.searchsorted([3, 10, 50, 150], counts, side="right")
+    groups = [where == group for group in range(5)]
+    return [
+        f"{inside[some].mean():.3f}, {std[some].mean():.3f} ({some.sum()})" if some.any() else ""
+        for some in groups
+    ]
 
 
 def report_parts(names, kinds, n_ratings=5000, seeds=range(5)):
@@ -104,65 +153,6 @@ def report_parts(names, kinds, n_ratings=5000, seeds=range(5)):
                 biases = rmse(test.values, BiasRegressor().fit(train).predict(test))
                 ratios.append(rmse(test.values, fit(train, kind=kind).predict(test)) / biases)
             print(f"| {name} | {kind} | {np.mean(ratios):.4f} | {max(ratios):.4f} |", flush=True)
-
-
-def report_groups(names, kinds):
-    """Print where predictions are worse than biases, by how much is known of user and item."""
-    print("\nError over that of damped biases by activity (tenths; fifths of small sets)\n")
-    print("| set | kind | by | highest ratio | above 1 % and 2 errors |\n|---|---|---|---|---|")
-    for name in names:
-        train, test = SETS[name]()
-        biases = np.square(test.values - BiasRegressor().fit(train).predict(test))
-        counts = {
-            "user": np.bincount(train.users, minlength=train.n_users)[test.users],
-            "item": np.bincount(train.items, minlength=train.n_items)[test.items],
-        }
-        for kind in kinds:
-            squares = np.square(test.values - fit(train, kind=kind).predict(test))
-            for by, n_known in counts.items():
-                order = np.argsort(n_known, kind="stable")
-                parts = np.array_split(order, 10 if len(test) >= 10_000 else 5)
-                ratios = [np.sqrt(squares[p].mean() / biases[p].mean()) for p in parts]
-                worse = 0
-                for part in parts:
-                    difference = squares[part] - biases[part]
-                    error = difference.std() / np.sqrt(len(part))
-                    worse += difference.mean() > 0.02 * biases[part].mean() + 2 * error
-                print(f"| {name} | {kind} | {by} | {max(ratios):.4f} | {worse} |", flush=True)
-
-
-def report_bins(names, kinds):
-    """Print what 90 % intervals cover, and the mean deviation, by number of ratings."""
-    edges = np.array([3, 10, 50, 150])
-    print("\n90 % intervals: cover / mean deviation / cells by number of ratings\n")
-    print(
-        "| set | kind | by | 0-2 | 3-9 | 10-49 | 50-149 | 150+ |\n|---|---|---|---|---|---|---|---|"
-    )
-    for name in names:
-        train, test = SETS[name]()
-        low, high = train.values.min(), train.values.max()
-        for kind in kinds:
-            predicted, std = fit(train, kind=kind).predict(test, return_std=True)
-            lowest, highest = predicted - 1.645 * std, predicted + 1.645 * std
-            inside = (test.values >= lowest.clip(low, high)) & (
-                test.values <= highest.clip(low, high)
-            )
-            for by, codes, n in (
-                ("user", "users", train.n_users),
-                ("item", "items", train.n_items),
-            ):
-                counts = np.bincount(getattr(train, codes), minlength=n)[getattr(test, codes)]
-                where = np.searchsorted(edges, counts, side="right")
-                cells = []
-                for group in range(5):
-                    some = where == group
-                    number = int(some.sum())
-                    cells.append(
-                        f"{inside[some].mean():.3f} / {std[some].mean():.3f} / {number}"
-                        if number
-                        else ""
-                    )
-                print(f"| {name} | {kind} | {by} | {' | '.join(cells)} |", flush=True)
 
 
 def report_settings(names, parameter, choices, kinds):
@@ -183,8 +173,6 @@ REPORTS = {
     "planted": lambda names, kinds: report_planted(),
     "sets": report_sets,
     "parts": report_parts,
-    "groups": report_groups,
-    "bins": report_bins,
     "width": lambda names, kinds: report_settings(
         names, "hidden_units", (100, 200, 500, 1000), kinds
     ),

@@ -19,7 +19,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 FIGURE = "demo_learning_curve.png"
-GRID = {"hidden_units": [100, 500], "lambd": [50, 100, 200]}
+GRID = {"hidden_units": [100, 200], "lambd": [50, 100, 200]}
 SHUFFLED = KFold(3, shuffle=True, random_state=0)
 
 

@@ -5,7 +5,9 @@ Choose the hidden units and the penalty
 :obj:`~sklearn.model_selection.GridSearchCV` takes :class:`~skautorec.Ratings` as it takes any table
 of samples: it hides ratings, and predicts them from the others. Here it compares widths of the
 hidden layer and strengths of the penalty on one split, to be quick; use ``KFold(5, shuffle=True)``
-for a choice that matters. The data are MovieLens 100K where it is at hand, else synthetic ratings.
+for a choice that matters. What matters more, the penalty of the decoder and the number of epochs,
+every fit chooses by itself. The data are MovieLens 100K where it is at hand, else synthetic
+ratings.
 """
 
 import matplotlib.pyplot as plt
@@ -16,7 +18,7 @@ from skautorec import AutoRecRegressor
 
 data = load()
 train, test = train_test_split(data.ratings, test_size=0.1, random_state=0)
-units, penalties = [25, 50, 100, 200], [15, 30, 60, 120, 240]
+units, penalties = [50, 100, 200], [25, 50, 100, 200, 400]
 search = GridSearchCV(
     AutoRecRegressor(random_state=0),
     {"hidden_units": units, "lambd": penalties},
@@ -30,7 +32,8 @@ print(
 )
 
 # %%
-# The last parameter varies fastest in ``cv_results_``.
+# The last parameter varies fastest in ``cv_results_``. Over a sixteenfold range of penalties errors
+# differ by little more than a percent.
 
 errors = -search.cv_results_["mean_test_score"].reshape(len(units), len(penalties))
 figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")

@@ -50,10 +50,11 @@ ax.xaxis.set_major_formatter("{x:,.0f}")
 plt.show()
 
 # %%
-# With ``early_stopping=True`` training watches ratings that it holds out, and keeps the best
-# epoch. The learning rate falls to zero over ``max_iter`` epochs, so that both curves level off.
+# Training watches ratings that it holds out, ends when they are predicted no better, and keeps the
+# best epoch. The objective is that of the cells which an epoch hides, others in each, so it is
+# ragged; R^2 is that of parameters averaged over epochs, and is not.
 
-model = AutoRecRegressor(50, early_stopping=True, random_state=0).fit(ratings)
+model = AutoRecRegressor(50, random_state=0).fit(ratings)
 figure, ax = plt.subplots(figsize=(6, 4.2), layout="constrained")
 display = TrainingCurveDisplay.from_estimator(model, ax=ax)
 ax.set_title(f"{data.name}: training, 50 hidden units")

@@ -51,7 +51,7 @@ for name, error in errors.items():
 
 # %%
 # The first one or two ratings say how generous a user is and little else, and biases make as good
-# use of them; on MovieLens tastes show from about five ratings on.
+# use of them or better; on MovieLens tastes show from about five ratings on.
 
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 figure, ax = plt.subplots(figsize=(6, 4.2), layout="constrained")

@@ -30,9 +30,9 @@ for item in popular[:8]:
         print(f"  {similarity:.2f}  {data.titles[near.item()]}")
 
 # %%
-# Labels go to the forty films rated most. On MovieLens, action and disaster films lie to the right
-# and critics' favourites to the left; warm-hearted films at the top, and films with an edge at the
-# bottom. Few ratings leave a film near the centre. Nobody told the model about genres.
+# Labels go to the forty films rated most. On MovieLens the first direction parts action and
+# disaster films from critics' favourites, the second those that many have rated from those that few
+# have: a code of few ratings is near that of none. Nobody told the model about genres.
 
 figure, ax = plt.subplots(figsize=(9, 6.5), layout="constrained")
 labels = {item: data.titles[item].rsplit(" (", 1)[0] for item in popular[:40]}

@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from skautorec import AutoRecRegressor
 
 data = load()
-penalties = [10, 20, 40, 80, 160]
+penalties = [25, 50, 100, 200, 400]
 folds = KFold(3, shuffle=True, random_state=0)
 search = GridSearchCV(
     AutoRecRegressor(30, random_state=0), {"lambd": penalties}, cv=folds, error_score="raise"

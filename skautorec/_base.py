@@ -119,6 +119,10 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             which and what to do.
         TypeError
             Data that are not numbers.
+
+        Notes
+        -----
+        The fitted estimator keeps the ratings, in the smallest type that holds them exactly.
         """
         before = dict(self.__dict__)
         try:
@@ -212,7 +216,8 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         X : Ratings or {sparse matrix, array-like, DataFrame} of shape (n_users, n_items)
             With `Ratings`, its pairs are predicted from the *training* ratings of those users; its
             values are never looked at. A matrix holds the ratings of users, known or new, a row
-            each; every row is predicted from what it holds.
+            each; every row is predicted from what it holds. `AutoRecRegressor` recognises the rows
+            of training users, also with other ratings than in training; its notes say when.
         return_std : bool, default=False
             Also return the standard deviation of each rating, noise included, in rating units.
 
@@ -222,13 +227,19 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             Clipped to the rating range. ``(n_ratings,)`` for `Ratings`; ``(n_users, n_items)`` for
             a matrix, and the shape of ``y`` after ``fit(X, y)``.
         std : ndarray of float64 of the same shape
-            Only with ``return_std``; the notes of the class say where it comes from.
+            Only with ``return_std``; the notes of the class say where it comes from. At pairs that
+            were rated it is that of another rating.
 
         Raises
         ------
         ValueError
             Another number of columns than in ``fit``, a frame with other columns, values that are
             not finite, or `Ratings` after ``fit(X, y)`` with a matrix.
+
+        Notes
+        -----
+        Predictions for pairs that were rated in training estimate no error: the item or the user
+        is known by these ratings too. Hold ratings out to see how well others are predicted.
         """
         check_is_fitted(self)
         if isinstance(X, Ratings):
@@ -359,7 +370,8 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         -----
         ``score(X)`` with a matrix alone hides a fifth of each row's ratings (at least one of two or
         more; always the same ones), predicts them from the rest and scores them. That is honest for
-        rows that were not used in ``fit``, as in cross-validation.
+        rows that were not used in ``fit``, as in cross-validation. For training rows it is not, as
+        for training `Ratings`: the model was fitted to what is scored.
 
         ``GroupKFold`` by user on `Ratings` runs, but held-out users have no ratings in the training
         fold, so it scores the prior. To see how new users fare, give their ratings in two parts:
@@ -401,7 +413,8 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
 
         Notes
         -----
-        A ``RandomState`` instance in ``random_state`` is saved as None; callbacks are not saved.
+        The file holds the training ratings. A ``RandomState`` instance in ``random_state`` is saved
+        as None; callbacks are not saved.
         """
         check_is_fitted(self)
         params = self.get_params(deep=False)

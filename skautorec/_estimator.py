@@ -49,17 +49,23 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
     where :math:`\lambda` is ``lambd``.
 
     After training, each decoder row (a user's for ``kind="item"``) is solved again as a ridge
-    regression on the codes, drawn to the mean row; new users get theirs the same way, without
-    retraining.
+    regression on leave-one-out codes, those that the encoded rows would have without its own
+    ratings, drawn to the mean row; new users get theirs the same way, without retraining.
 
     Parameters
     ----------
-    hidden_units : int or sequence of int, default=500
+    hidden_units : int or sequence of int, default=200
         Units of the hidden layer; several numbers make a deep encoder, the last holds the codes.
     lambd : float, default=100.0
-        Strength of the L2 penalty, in the units of the paper's objective on five-star ratings
-        (other ranges are mapped to five stars first, so it means the same for all), whatever the
-        batch size. Useful values are about 20 to 400; more ratings per user want more.
+        Strength of the L2 penalty in training, in the units of the paper's objective on five-star
+        ratings (other ranges are mapped to five stars first), whatever the batch size. Inputs are
+        scaled, so that the default suits ratings of any number and spread.
+    decoder_lambd : float or "auto", default="auto"
+        The same for the decoder rows that are solved after training. ``"auto"`` chooses it for each
+        part of the model on the held-out ratings, from 1/256 to 64 times the usual one, which is
+        ``lambd`` (twice that for the second part of ``kind="both"``); where few ratings are held
+        out the choice stays near the usual one. The penalty of the biases of these rows is always
+        chosen so.
     kind : {"item", "user", "both"}, default="item"
         What is encoded. ``"item"`` encodes each item's vector of user ratings (the paper's
         I-AutoRec), ``"user"`` each user's vector of item ratings (U-AutoRec; its input says for
@@ -71,30 +77,33 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
     activation : {"sigmoid", "tanh", "relu", "identity"}, default="sigmoid"
         ``g``, of every hidden layer. The output is always linear.
     dropout : float, default=None
-        Share of the input cells hidden in each epoch, so that codes learn to stand for ratings that
-        they have not seen; None is 0.7 for Adam and 0 for the other solvers, which cannot use it.
-    solver : {"adam", "rprop", "lbfgs"}, default="adam"
-        Optimiser; the paper used Rprop. ``"rprop"`` and ``"lbfgs"`` need full batches.
+        Share of the input cells hidden in each epoch. Hidden cells are what the network learns to
+        predict; see the notes. 0 is the objective above, the paper's. None is 0.7 for stochastic
+        solvers and 0 for the others, which cannot use it.
+    solver : {"adam", "rmsprop", "sgd", "rprop", "lbfgs"}, default="adam"
+        Optimiser. The first three are stochastic: they take batches and dropout, and their
+        parameters are averaged over epochs. ``"sgd"`` has a momentum of 0.9. ``"rprop"`` (the
+        paper's) and ``"lbfgs"`` need full batches and the same objective at every step.
     learning_rate : float, default=None
-        First step size; None is 0.003 for Adam and Rprop and 1 for L-BFGS. Adam's falls to zero
-        over ``max_iter`` epochs along half a cosine.
+        Step size, the same in all epochs (of Rprop, which adapts it, the first); None is 0.003 for
+        Adam and Rprop, 0.001 for RMSprop, 0.02 for SGD and 1 for L-BFGS. That of SGD is divided by
+        the typical number of ratings of a user and an item, since the objective is a sum.
     batch_size : int, default=None
-        Encoded rows per step; None uses all at once, which on the CPU is fastest.
-    max_iter : int, default=80
-        Most epochs.
+        Encoded rows per step. None is a quarter of them, at most 1,024, for stochastic solvers, and
+        all for the others.
+    max_iter : int, default=300
+        Most epochs: a bound, since training ends by itself.
     tol : float, default=1e-4
-        Training ends before ``max_iter`` when over ``n_iter_no_change`` epochs the objective moved
-        by less than this fraction, or with early stopping, when R^2 on the validation ratings did
-        not rise by this much.
-    n_iter_no_change : int, default=10
+        Training ends when over ``n_iter_no_change`` epochs R^2 on the held-out ratings did not rise
+        by this much. With fewer than two ratings held out it ends when the objective moved by less
+        than this fraction.
+    n_iter_no_change : int, default=20
         See ``tol``.
-    early_stopping : bool, default=False
-        Watch the validation ratings during training and keep the best epoch. Nothing is wasted: the
-        rows of the model are then solved with all ratings. With fewer than two of them there is
-        nothing to watch, and training runs as without.
-    validation_fraction : float, default=0.05
-        Share of the ratings that the networks are not trained on. They measure the noise, for
-        ``return_std``, and serve early stopping; the model is then solved with all ratings.
+    validation_fraction : float, default=None
+        Share of the ratings that are held out of training. They say when it ends, choose the
+        penalties of the decoder and measure the noise, for ``return_std``; the rows of the model
+        are then solved with all ratings. None is a twentieth, or 1,000 ratings where that is more,
+        at most a fifth.
     rating_range : (float, float), default=None
         Lowest and highest possible rating; None takes the lowest and highest training rating.
         Predictions are clipped to it.
@@ -102,13 +111,12 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         Torch device to train on; ``"auto"`` is ``"cuda"`` where available, else ``"cpu"``. The
         fitted estimator does not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Seed of initial weights and batch order. On the CPU the same seed and number of threads give
-        the same model to the bit.
+        Seed of initial weights, of held-out and hidden ratings and of batches. On the CPU the same
+        seed and number of threads give the same model to the bit.
     verbose : int, default=0
-        1 prints about ten lines of progress for each network; 2 one line per epoch, and the seconds
-        of each phase of the fit with the peak memory of the process at its end. Where scikit-learn
-        has callbacks (from 1.9), those set with ``set_callbacks`` hear of phases and epochs, and
-        may stop the training of a network.
+        1 prints a line of progress every tenth epoch of each network; 2 one line per epoch, and the seconds of each phase of the fit with the peak memory of the process at its
+        end. Where scikit-learn has callbacks (from 1.9), those set with ``set_callbacks`` hear of
+        phases and epochs, and may stop the training of a network.
 
     Attributes
     ----------
@@ -128,13 +136,20 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         after ``fit(X, y)`` those of the columns of ``y``.
     rating_range_ : tuple of float
         Lowest and highest rating.
+    decoder_lambd_ : ndarray of shape (n_estimators, n_parts)
+        Penalty of the decoder rows of each part, chosen or given, in the units of ``lambd``. There
+        are two parts for ``kind="both"``, items encoded and then users, and one otherwise.
     loss_curve_ : list of float
-        Objective before the step of each epoch, on five-star ratings.
-        The mean where several networks were trained. With dropout it varies from epoch to epoch.
-    validation_scores_ : list of float or None
-        With early stopping, R^2 of the networks on the validation ratings after each epoch.
+        Objective in each epoch, on five-star ratings, taken before each step. With dropout it is
+        that of the cells hidden in the epoch, weighted by 1 / ``dropout``, and varies from epoch to
+        epoch. The mean where several networks were trained.
+    validation_scores_ : list of float
+        R^2 of the network after each epoch on held-out ratings (about 10,000 of them), less the
+        biases of their encoded rows; of the averaged parameters where the solver is stochastic. The
+        mean where several networks were trained; empty where fewer than two ratings are held out.
     n_iter_ : int
-        Epochs behind the model; the most, where several networks were trained.
+        Epochs behind the model, of which the last predicted held-out ratings best; the most, where
+        several networks were trained.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of shape (n_items,)
@@ -157,10 +172,28 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
     A user or an item without training ratings gets a prior: the mean decoder row on the decoded
     side, the mean code (weighted by ratings) on the encoded side. A prediction is never NaN.
 
-    Standard deviations come from the posterior of the ridge regression behind each decoded row, so
-    the uncertainty of a user (``kind="item"``), of an item (``"user"``) or of both falls with the
-    number of their ratings; the noise was measured on ratings that the networks were not trained
-    on.
+    **Training.** In an epoch with dropout the loss counts the hidden cells only, weighted so that
+    its expectation is that of all cells; they are predicted from the visible ones, and from the
+    bias of these. Columns of ``y``, which ``kind="user"`` never gives to the network, always count.
+    ``fit`` warns where damped biases of users and items predict held-out ratings, at least 1,000,
+    better than the model by two standard errors.
+
+    **Known users in a matrix.** A row of a matrix or frame, or a mapping, is a training user's if
+    all of its ratings are that user's too, but for at most a tenth of them (one of three or more):
+    fresh, changed and missing ratings make no difference. Of several such users it is the one whose
+    ratings are exactly these, else the one who shares most of them; where that is not one user, the
+    row is taken as new. In a frame with an index of its own, a label that names a training user
+    decides first. A known user's row is solved from the ratings given, on codes without that user,
+    and does not depend on the rows beside it. After ``fit(X, y)`` the same holds for X, and the
+    user's stored ``y`` is not used.
+
+    **Predictions for rated pairs** estimate no error: the user's row is honest, but the codes hold
+    the ratings.
+
+    **Standard deviations** add the noise, the posterior variance of the decoded row's ridge
+    regression and, for the encoded row, a variance that falls as 1 / (its ratings + a constant); so
+    they fall with the ratings of the user and of the item, for all kinds. How much each of the
+    three counts is measured on held-out ratings.
 
     References
     ----------
@@ -172,7 +205,7 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
     >>> from skautorec import AutoRecRegressor
     >>> from skautorec.datasets import make_ratings
     >>> ratings = make_ratings(n_users=60, n_items=40, n_ratings=800, random_state=0)
-    >>> model = AutoRecRegressor(hidden_units=20, lambd=20, random_state=0).fit(ratings)
+    >>> model = AutoRecRegressor(hidden_units=20, random_state=0).fit(ratings)
     >>> model.predict(ratings[:3]).shape
     (3,)
     >>> item_ids, scores = model.recommend(7, n=3)
@@ -222,7 +255,7 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         batch_size: int | None = None,
         max_iter: int = 300,
         tol: float = 1e-4,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: int = 20,
         validation_fraction: float | None = None,
         rating_range: Any = None,
         device: str = "auto",

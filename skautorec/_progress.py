@@ -49,7 +49,7 @@ class FitProgress(Quiet):
 
     def __init__(self, estimator: Any, X: Any, y: Any, n_networks: int) -> None:
         self._verbose, self._max_iter = estimator.verbose, estimator.max_iter
-        self._every = 1 if self._verbose > 1 else max(1, self._max_iter // 10)
+        self._every = 1 if self._verbose > 1 else 10
         self._given = {"estimator": estimator, "X": X, "y": y}
         self._phase = ""
         self._fit: Any = None

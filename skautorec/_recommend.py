@@ -63,10 +63,10 @@ class RecommenderMixin:
         Parameters
         ----------
         user : id, mapping, list of either, sparse matrix or DataFrame
-            Read in this order: a scipy sparse matrix or a DataFrame holds the ratings of new users,
-            a row each; a mapping ``{item_id: rating}`` is one new user; a list, array, Index or
-            Series is a batch of user ids or of mappings; anything else, a string or a tuple too, is
-            the id of one user of the training data.
+            Read in this order: a scipy sparse matrix or a DataFrame holds the ratings of users,
+            known or new, a row each; a mapping ``{item_id: rating}`` is one such user; a list,
+            array, Index or Series is a batch of user ids or of mappings; anything else, a string or
+            a tuple too, is the id of one user of the training data.
         n : int, default=10
             Items to list.
         exclude_seen : bool, default=True
@@ -107,7 +107,9 @@ class RecommenderMixin:
         ``(n_users, n)`` arrays; where a user has fewer than ``n`` items to list the row is padded:
         a score of NaN is the only sign of it, and the id beside it means nothing.
 
-        A known user without training ratings gets the prior: a list for the average user.
+        A known user without training ratings gets the prior: a list for the average user. A known
+        user with other ratings than in training is given as a row or a mapping of all of them;
+        `AutoRecRegressor` recognises such users, and its notes say when.
         """
         check_is_fitted(self)
         _check_n(n)
@@ -137,7 +139,7 @@ class RecommenderMixin:
         Parameters
         ----------
         user : id, mapping, list of either, sparse matrix or DataFrame
-            As in `recommend`.
+            As in `recommend`; ratings of a user of the training data are recognised there too.
 
         Returns
         -------

@@ -1,6 +1,6 @@
-"""The numerical core: torch, numpy and scipy only, and no word of users or items.
+"""The numerical core: torch, numpy and scipy only.
 
-One side of the rating matrix is *encoded* (its rows go through the network), the other is
-*decoded* (each of its rows is a linear function of the codes). Who is who is the estimator's
-business; see the layout in ``docs``.
+One side of the rating matrix is *encoded* (its rows go through the network), the other is *decoded*
+(each of its rows is a linear function of the codes). Networks, codes and ridge regressions know no
+more than that; `model.ItemPart` encodes items and decodes users, `model.UserPart` the reverse.
 """

@@ -337,7 +337,7 @@ def train_encoder(
         n_decoded), which may be the same object. Stored cells are observed. It is called again
         after training, so that the network trains without them in memory.
     heldout : callable
-        Returns cells of the shape of the targets to validate on, for early stopping.
+        Returns other cells of the shape of the targets, which say when training ends.
     settings : Settings
     style : {"ratings", "residuals"}
         See `Encoding`.

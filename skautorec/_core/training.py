@@ -179,9 +179,9 @@ class History:
     Attributes
     ----------
     losses : list of float
-        Objective before the step of each epoch (with dropout, of the inputs that were kept).
+        Objective of each epoch, before its steps (with dropout, of the hidden cells, weighted).
     scores : list of float
-        R^2 on the validation cells after each epoch; empty without early stopping.
+        R^2 on the held-out cells after each epoch; empty where there are none to watch.
     interrupted : bool
         Whether the user cut training short.
     """

@@ -66,7 +66,7 @@ class ItemMapDisplay(Display):
     >>> from skautorec.datasets import make_ratings
     >>> from skautorec.plotting import ItemMapDisplay
     >>> ratings = make_ratings(60, 40, 800, random_state=0)
-    >>> model = AutoRecRegressor(8, max_iter=20, random_state=0).fit(ratings)
+    >>> model = AutoRecRegressor(20, random_state=0).fit(ratings)
     >>> display = ItemMapDisplay.from_estimator(model, labels={3: "Alien", 17: "Brazil"})
     >>> display.positions.shape, [text.get_text() for text in display.texts_]
     ((40, 2), ['Alien', 'Brazil'])

@@ -24,9 +24,9 @@ class TrainingCurveDisplay(Display):
     Parameters
     ----------
     loss_curve : array-like of shape (n_epochs,)
-        Objective before the step of each epoch.
+        Objective in each epoch, before its steps.
     validation_scores : array-like of shape (n_epochs,), default=None
-        R^2 on the validation ratings after each epoch; None where it was not watched.
+        R^2 on held-out ratings after each epoch; None or empty where none are held out.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class TrainingCurveDisplay(Display):
     >>> from skautorec.datasets import make_ratings
     >>> from skautorec.plotting import TrainingCurveDisplay
     >>> ratings = make_ratings(60, 40, 800, random_state=0)
-    >>> model = AutoRecRegressor(8, early_stopping=True, max_iter=20, random_state=0).fit(ratings)
+    >>> model = AutoRecRegressor(20, random_state=0).fit(ratings)
     >>> display = TrainingCurveDisplay.from_estimator(model)
     >>> len(display.line_.get_xdata()) == len(model.loss_curve_)
     True
@@ -69,7 +69,7 @@ class TrainingCurveDisplay(Display):
         Parameters
         ----------
         estimator : AutoRecRegressor
-            Fitted; with ``early_stopping=True`` R^2 on its validation ratings is drawn too.
+            Fitted; R^2 on its held-out ratings is drawn too, where there are any.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a figure.
         **line_kwargs
