@@ -114,9 +114,10 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         Seed of initial weights, of held-out and hidden ratings and of batches. On the CPU the same
         seed and number of threads give the same model to the bit.
     verbose : int, default=0
-        1 prints a line of progress every tenth epoch of each network; 2 one line per epoch, and the seconds of each phase of the fit with the peak memory of the process at its
-        end. Where scikit-learn has callbacks (from 1.9), those set with ``set_callbacks`` hear of
-        phases and epochs, and may stop the training of a network.
+        1 prints a line of progress every tenth epoch of each network; 2 one line per epoch, and the
+        seconds of each phase of the fit with the peak memory of the process at its end. Where
+        scikit-learn has callbacks (from 1.9), those set with ``set_callbacks`` hear of phases and
+        epochs, and may stop the training of a network.
 
     Attributes
     ----------
