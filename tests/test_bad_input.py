@@ -81,7 +81,7 @@ CASES = {
     "a layer of 0": (lambda: model(hidden_units=(5, 0)).fit(R), ValueError, "hidden_units is"),
     "no layers": (lambda: model(hidden_units=()).fit(R), ValueError, "hidden_units is"),
     "negative lambd": (lambda: model(lambd=-1.0).fit(R), ValueError, "'lambd' parameter"),
-    "unknown solver": (lambda: model(solver="sgd").fit(R), ValueError, "'solver' parameter"),
+    "unknown solver": (lambda: model(solver="adagrad").fit(R), ValueError, "'solver' parameter"),
     "batches for rprop": (
         lambda: model(solver="rprop", batch_size=8).fit(R),
         ValueError,

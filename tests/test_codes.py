@@ -264,3 +264,12 @@ def test_the_mean_code_is_weighted_by_ratings(ratings):
         encoder.mean_code, np.average(codes, axis=0, weights=counts), atol=1e-6
     )
     assert np.abs(codes[counts > 0].mean(axis=0) - encoder.mean_code).max() > 1e-3
+
+
+def test_rows_fitted_to_what_another_model_leaves_are_drawn_to_zero():
+    encoder = random_encoder(random_ratings(), "residuals", (6,)).for_residuals()
+    assert encoder.on_residuals
+    assert (encoder.prior_weight == 0).all() and encoder.prior_bias == 0
+    # There is less to find in what is left: it is drawn there twice as strongly as usual.
+    assert encoder.penalty == 2 * random_encoder(random_ratings(), "residuals", (6,)).penalty
+    assert encoder.bias_penalty > 20

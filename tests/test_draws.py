@@ -123,3 +123,16 @@ def test_a_split_pattern_is_two_patterns(share):
         other = Pattern.from_csr(expected.indptr, expected.indices, expected.shape)
         for name in ("indptr", "indices", "t_indptr", "t_indices", "order"):
             assert torch.equal(getattr(part, name), getattr(other, name)), name
+
+
+def test_hashes_of_tensors_are_murmurs_finisher():
+    def mixed(number):
+        number &= 2**32 - 1
+        number = (number ^ number >> 16) * 0x85EBCA6B & 2**32 - 1
+        number = (number ^ number >> 13) * 0xC2B2AE35 & 2**32 - 1
+        return number ^ number >> 16
+
+    draws = Draws(3)
+    hashes = draws.of_positions(torch.arange(1000)).numpy().astype(np.uint32)
+    expected = [mixed(position * 0x9E3779B9 + draws.key) for position in range(1000)]
+    np.testing.assert_array_equal(hashes, expected)

@@ -23,6 +23,7 @@ from skautorec._core.training import (
     initialise,
     train,
 )
+from skautorec._inputs import hide_ratings
 
 
 def sigmoid(x):
@@ -406,7 +407,7 @@ class Recorder(Progress):
         return False
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(12))
 def test_chance_does_not_raise_the_objective(seed):
     # 60 ratings: what an epoch hides makes its objective a third higher or lower.
     batches = to_batches(random_ratings(15, 12), 4)
@@ -548,3 +549,16 @@ def test_blocks_of_rows_are_small_and_cover_the_matrix():
         assert block.shape[0] <= 2**14
         reached = rows.stop
     assert reached == len(lengths)
+
+
+def test_hide_ratings_hides_a_rounded_fifth():
+    lengths = np.arange(0, 30)
+    rows = np.repeat(np.arange(30), lengths)
+    columns = np.concatenate([np.arange(n) for n in lengths])
+    cells = scipy.sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=(30, 40)).tocsr()
+    context, heldout = hide_ratings(cells)
+    hidden = np.diff(heldout.indptr)
+    np.testing.assert_array_equal(hidden + np.diff(context.indptr), lengths)
+    # Rounded and not cut off: 8 hides 2; at least one of two or more.
+    expected = np.where(lengths > 1, np.maximum(1, (2 * lengths + 5) // 10), 0)
+    np.testing.assert_array_equal(hidden, expected)

@@ -6,7 +6,7 @@ import scipy.sparse
 from conftest import encode, new
 from test_codes import random_encoder
 
-from skautorec._core import penalties
+from skautorec._core import fit, penalties
 from skautorec._core.draws import Draws
 from skautorec._core.encoder import Observed
 from skautorec._core.encoding import Encoding
@@ -171,3 +171,35 @@ def test_what_is_chosen_is_near_the_best_of_a_search(kind):
         return np.sqrt(np.mean(np.square(errors)))
 
     assert error("auto") < 1.005 * min(error(number) for number in (6, 50, 400))
+
+
+def test_what_is_compared_is_what_the_rows_would_predict():
+    R = np.random.default_rng(0).integers(1, 6, (60, 40)).astype(float)
+    heldout, kept = (
+        scipy.sparse.csr_array((R[mask], np.nonzero(mask)), shape=R.shape)
+        for mask in (np.arange(2400).reshape(60, 40) % 5 == part for part in (0, 1))
+    )
+    encoder = random_encoder(np.where(kept.toarray() > 0, R, np.nan), "ratings", (K,))
+    sums, by_row = encoder.sums(kept), kept.T.tocsr()
+    asked = heldout.T.tocsr()
+    rows = encoder.decode(Observed(by_row, by_row.data), sums)[0]
+    codes = encoder.codes(sums)
+    at, columns = asked.tocoo().coords
+    expected = (rows.factors[at] * codes.factors[columns]).sum(axis=1) + rows.bias[at]
+    expected += codes.bias[columns]
+    observed = Observed(by_row, by_row.data)
+    strengths = [encoder.penalty], [encoder.bias_penalty]
+    for predicted, cells in penalties._predictions(encoder, observed, sums, asked, *strengths):
+        np.testing.assert_allclose(predicted[0, 0], expected[cells], atol=1e-3)
+
+
+def test_the_second_part_is_chosen_beside_what_the_first_predicts(ratings, monkeypatch):
+    bases = []
+
+    def spy(encoder, observed, sums, heldout, base, *others):
+        bases.append(base)
+        return choose_penalties(encoder, observed, sums, heldout, base, *others)
+
+    monkeypatch.setattr(fit, "choose_penalties", spy)
+    new("both").fit(ratings)
+    assert (bases[0] == 0).all() and 2 < bases[1].mean() < 4.5

@@ -127,7 +127,8 @@ def test_training_curve_is_the_history(ratings):
     assert text.xy == (model.n_iter_, max(scores))
 
 
-def test_training_curve_without_validation_has_one_axis(model):
+def test_training_curve_without_validation_has_one_axis(ratings):
+    model = new("item", validation_fraction=1e-9).fit(ratings)
     display = TrainingCurveDisplay.from_estimator(model)
     assert display.validation_ax_ is display.validation_line_ is None
     assert display.figure_.axes == [display.ax_]

@@ -16,12 +16,17 @@ def test_silence_is_the_default(ratings, capfd):
 
 
 def test_verbose_says_every_tenth_epoch(ratings, capsys):
-    new("item", verbose=1).fit(ratings)
+    new("item", verbose=1, max_iter=30, n_iter_no_change=30).fit(ratings)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3
-    assert re.fullmatch(
-        r"\[AutoRecRegressor\] network 1 of 1: epoch 20/20, objective [\d.e+]+", lines[-1]
-    )
+    epochs = [
+        re.fullmatch(
+            r"\[AutoRecRegressor\] network 1 of 1: epoch (\d+)/30, objective [\d.e+]+, "
+            r"validation R\^2 -?[\d.]+",
+            line,
+        )[1]
+        for line in lines
+    ]
+    assert epochs == ["1", "10", "20", "30"]
 
 
 def test_verbose_says_what_ends_training(ratings, capsys):
@@ -43,7 +48,7 @@ def test_more_verbose_says_seconds_and_memory_of_every_phase(ratings, capsys):
     assert sum("epoch" in line for line in lines) == 4 * 3
     phases = [re.match(r"\[AutoRecRegressor\] ([^:]*): [\d.]+ s", line) for line in lines]
     assert [phase[1] for phase in phases if phase] == [
-        *(f"network {i} of 4" for i in (1, 2, 3, 4)), "noise", "rows",
+        *(f"network {i} of 4" for i in (1, 2, 3, 4)), "held-out ratings", "rows",
     ]  # fmt: skip
     peaks = [
         float(peak)
@@ -83,7 +88,8 @@ def test_callbacks_hear_phases_and_epochs(callbacks, ratings):
     recorder = Recorder()
     model = new("both", max_iter=4).set_callbacks(recorder).fit(ratings)
     networks = [[f"network {i} of 2"] + ["epoch"] * 4 for i in (1, 2)]
-    assert recorder.begun == ["setup", "fit", *networks[0], *networks[1], "noise", "rows"]
+    last = ["held-out ratings", "rows"]
+    assert recorder.begun == ["setup", "fit", *networks[0], *networks[1], *last]
     assert sorted(recorder.ended) == sorted([*recorder.begun[1:], "teardown"])
     assert recorder.ended[-2:] == ["fit", "teardown"]
     assert recorder.fitted.score(ratings) == model.score(ratings)

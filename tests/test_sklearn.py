@@ -57,7 +57,8 @@ def test_dense_regression_is_learnt_with_little_shrinkage(kind):
     # What scikit-learn's poor_score tag leaves out, on the data of its check_regressors_train.
     X, y = make_regression(200, 10, n_informative=1, bias=5.0, noise=20, random_state=42)
     X = StandardScaler().fit_transform(X)
-    model = AutoRecRegressor(lambd=1.0, kind=kind, max_iter=300, random_state=0).fit(X, y)
+    chosen = {"lambd": 1.0, "decoder_lambd": 0.1, "dropout": 0.0, "n_iter_no_change": 100}
+    model = AutoRecRegressor(kind=kind, random_state=0, **chosen).fit(X, y)
     assert model.score(X, y) > 0.5
     assert model.score(X, y) == pytest.approx(r2_score(y, model.predict(X)))
 

@@ -47,7 +47,7 @@ RECENCY = 5.0
 _MOMENTUM = 0.9
 # Evaluations of the objective in an epoch of L-BFGS.
 _MOST_EVALUATIONS = 25
-# Hidden cells of an epoch that say nothing about where the objective goes.
+# Cells that say nothing about where the objective goes.
 _FEW = 25
 
 
@@ -295,12 +295,16 @@ def train(
     step = _stepper(network, settings, _typical_length(batches))
     reached = _Reached(network, validation, settings)
     losses: list[float] = []
+    start, n_behind = math.inf, 0
     interrupted = False
     try:
         for epoch in range(settings.max_iter):
             of_epoch = draws.into("epoch", epoch)
             order = of_epoch.into("batches").order(len(batches))
-            loss = _epoch(step, [batches[i] for i in order], of_epoch.into("hidden"))
+            ordered = [batches[i] for i in order]
+            loss, at_first_step = _epoch(step, ordered, of_epoch.into("hidden"))
+            if epoch == 0:
+                start, n_behind = at_first_step, len(ordered[0].values)
             if not math.isfinite(loss):
                 raise ValueError(_diverged(epoch + 1, settings))
             losses.append(loss)
@@ -319,9 +323,10 @@ def train(
     reached.restore()
     if not all(bool(parameter.isfinite().all()) for parameter in network.parameters()):
         raise ValueError(_diverged(len(losses), settings))
-    if losses and _is_raised(losses, sum(len(batch.values) for batch in batches), settings):
+    is_sampled = settings.dropout > 0 or len(batches) > 1
+    if losses and _is_raised(losses[-1], start, n_behind * (settings.dropout or 1), is_sampled):
         warnings.warn(
-            f"Training raised the objective from {losses[0]:.6g} to {losses[-1]:.6g}. "
+            f"Training raised the objective from {start:.6g} to {losses[-1]:.6g}. "
             + _lower_rate(settings),
             RuntimeWarning,
             stacklevel=2,
@@ -438,16 +443,21 @@ def _stepper(
 
 def _epoch(
     step: Callable[[Batch, float, Draws], float], batches: list[Batch], draws: Draws
-) -> float:
-    """Take a step for each batch; infinite where one cannot be taken for overflow."""
+) -> tuple[float, float]:
+    """Take a step for each batch; infinite where one cannot be taken for overflow.
+
+    Returns the sum of what the steps started from, and what the first says of the whole.
+    """
     total = sum(len(batch.values) for batch in batches)
+    shares = [len(batch.values) / total for batch in batches]
     try:
-        return sum(step(batch, len(batch.values) / total, draws) for batch in batches)
+        losses = [step(batch, share, draws) for batch, share in zip(batches, shares, strict=True)]
+        return sum(losses), losses[0] / shares[0]
     except RuntimeError as error:
         # Some releases of L-BFGS do not survive their own overflow.
         if "overflow" not in str(error):
             raise
-        return math.inf
+        return math.inf, math.inf
 
 
 def _stalled(losses: list[float], reached: _Reached, settings: Settings) -> bool:
@@ -458,15 +468,15 @@ def _stalled(losses: list[float], reached: _Reached, settings: Settings) -> bool
     return max(recent) - min(recent) < settings.tol * min(recent)
 
 
-def _is_raised(losses: list[float], n_targets: int, settings: Settings) -> bool:
+def _is_raised(end: float, start: float, n_behind: float, is_sampled: bool) -> bool:
     """Whether the objective ended above where it began, by more than chance.
 
-    With dropout the objective of an epoch is an estimate, from the cells that it hid.
+    What it was before the first step is an estimate, from cells of one batch, and with dropout of
+    those that were hidden; cells of a row are alike.
     """
-    if not settings.dropout:
-        return losses[-1] > losses[0]
-    n_hidden = settings.dropout * n_targets
-    return n_hidden > _FEW and losses[-1] > (1 + 5 / math.sqrt(n_hidden)) * losses[0]
+    if not is_sampled:
+        return end > start
+    return n_behind > _FEW and end > (1 + 10 / math.sqrt(n_behind)) * start
 
 
 def _diverged(epoch: int, settings: Settings) -> str:
