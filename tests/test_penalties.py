@@ -174,10 +174,11 @@ def test_what_is_chosen_is_near_the_best_of_a_search(kind):
 
 
 def test_what_is_compared_is_what_the_rows_would_predict():
-    R = np.random.default_rng(0).integers(1, 6, (60, 40)).astype(float)
+    R = np.random.default_rng(0).integers(1, 4, (60, 40)).astype(float)
+    R += np.arange(60)[:, None] % 3  # so that encoded rows have biases
     heldout, kept = (
         scipy.sparse.csr_array((R[mask], np.nonzero(mask)), shape=R.shape)
-        for mask in (np.arange(2400).reshape(60, 40) % 5 == part for part in (0, 1))
+        for mask in (np.arange(2400).reshape(60, 40) % 7 == part for part in (0, 1))
     )
     encoder = random_encoder(np.where(kept.toarray() > 0, R, np.nan), "ratings", (K,))
     sums, by_row = encoder.sums(kept), kept.T.tocsr()
@@ -191,6 +192,7 @@ def test_what_is_compared_is_what_the_rows_would_predict():
     strengths = [encoder.penalty], [encoder.bias_penalty]
     for predicted, cells in penalties._predictions(encoder, observed, sums, asked, *strengths):
         np.testing.assert_allclose(predicted[0, 0], expected[cells], atol=1e-3)
+        assert len(cells) and np.abs(codes.bias).max() > 0.1
 
 
 def test_the_second_part_is_chosen_beside_what_the_first_predicts(ratings, monkeypatch):

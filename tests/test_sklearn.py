@@ -221,7 +221,7 @@ def low_rank(n_users=300, n_items=60, rank=2, density=0.3):
 def test_matrix_search_orders_as_hidden_ratings_do_and_not_as_reconstruction_does(kind):
     R = low_rank()
     shrunk = AutoRecRegressor(60, lambd=5.0, kind=kind, max_iter=100, random_state=0)
-    memorising = clone(shrunk).set_params(lambd=0.2)
+    memorising = clone(shrunk).set_params(lambd=0.2, decoder_lambd=0.2)
 
     def reconstruction_error(model):
         cells = ~np.isnan(R)
@@ -240,7 +240,8 @@ def test_matrix_search_orders_as_hidden_ratings_do_and_not_as_reconstruction_doe
 
     assert by_ratings(shrunk) > by_ratings(memorising) + 0.05
     assert by_rows(shrunk) > by_rows(memorising) + 0.05
-    assert reconstruction_error(memorising) < reconstruction_error(shrunk)  # the wrong order
+    if kind == "item":  # the wrong order; rows of items are not solved on codes that hold them
+        assert reconstruction_error(memorising) < reconstruction_error(shrunk)
 
 
 def test_fit_leaves_globals_alone_under_warnings_as_errors(ratings, small):
