@@ -30,8 +30,8 @@ _CHUNK = 2**20
 # zero in single precision: products of them are too small for it, which makes a factorisation
 # twenty times as slow.
 _NEGLIGIBLE = 1e-18
-# Error, relative to the right-hand side, that one step of refinement mends.
-_REFINABLE = 3e-5
+# Error, relative to the right-hand side, that so many steps of refinement mend.
+_REFINABLE, _REFINEMENTS = 1e-4, 2
 
 
 class Codes(Protocol):
@@ -137,13 +137,15 @@ class System:
     ----------
     z : Tensor of shape (n_rows, length, k)
     y : Tensor of shape (n_rows, length, 2)
-    inner : Tensor
-        Inner products of cells (n_rows, length, length) where a row has few of them, else of units
-        (n_rows, k, k).
+    sides : Tensor
+        ``z`` where a row has few cells, else its transpose.
+    inner : Tensor of float32
+        Inner products of ``sides``: of cells (n_rows, length, length) or of units (n_rows, k, k).
     """
 
     z: Tensor
     y: Tensor
+    sides: Tensor
     inner: Tensor
     through_cells: bool
 
@@ -154,8 +156,9 @@ class System:
         left = values[cells.clamp(min=0)] - z @ prior.weight - prior.bias
         y = torch.stack((left * observed, observed), dim=-1)
         through_cells = _few(z)
-        inner = z @ z.transpose(1, 2) if through_cells else z.transpose(1, 2) @ z
-        return cls(z, y, inner, through_cells)
+        sides = z if through_cells else z.transpose(1, 2)
+        single = sides.float()
+        return cls(z, y, sides, single @ single.transpose(1, 2), through_cells)
 
     def solve(self, penalty: float, bias_penalty: float) -> tuple[Tensor, Tensor]:
         """Return how far the rows are from the prior: weights (n_rows, k) and biases."""
@@ -169,15 +172,42 @@ class System:
         transposed = self.z.transpose(1, 2)
         if self.through_cells:
             # For a bias of 0, and per unit of bias: w = z' (zz' + penalty)^-1 y.
-            duals = _solve(self.inner, self.y, penalty)
+            duals = self._solve(self.y, penalty)
             solved, left_over = transposed @ duals, penalty * duals.sum(dim=1)
         else:
             # w = (z'z + penalty)^-1 z'y.
-            solved = _solve(self.inner, transposed @ self.y, penalty)
+            solved = self._solve(transposed @ self.y, penalty)
             left_over = (self.y - self.z @ solved).sum(dim=1)
         # d/db = 0: the sum of what is left at bias b equals bias_penalty * b.
         shifts = [left_over[:, 0] / (left_over[:, 1] + strength) for strength in bias_penalties]
         return [solved[..., 0] - shift[:, None] * solved[..., 1] for shift in shifts], shifts
+
+    def _solve(self, right: Tensor, penalty: float) -> Tensor:
+        """Solve ``(sides sides' + penalty I) x = right``.
+
+        Set up and factored in single precision, which is twice as fast, and then refined; in double
+        precision where single was not enough.
+        """
+        shifted = self.inner.clone()
+        shifted.diagonal(dim1=1, dim2=2).add_(penalty)
+        factors, is_good = _cholesky(shifted)
+        solved = torch.cholesky_solve(right.float(), factors).to(right.dtype)
+        if right.dtype == torch.float64:
+            largest = right.abs().amax(dim=1)
+            for step in range(_REFINEMENTS):
+                error = right - self.sides @ (self.sides.transpose(1, 2) @ solved)
+                error -= penalty * solved
+                if step == 0:
+                    is_good &= (error.abs().amax(dim=1) <= _REFINABLE * largest).all(dim=1)
+                # Each multiplies the relative error by the first one.
+                solved += torch.cholesky_solve(error.float(), factors)
+        if not is_good.all():
+            sides = self.sides[~is_good].double()
+            exact = sides @ sides.transpose(1, 2)
+            exact.diagonal(dim1=1, dim2=2).add_(penalty)
+            again = torch.cholesky_solve(right[~is_good].double(), _cholesky(exact)[0])
+            solved[~is_good] = again.to(right.dtype)
+        return solved
 
 
 def relative_variances(
@@ -273,31 +303,6 @@ def _cholesky(matrices: Tensor) -> tuple[Tensor, Tensor]:
         matrices = hardshrink(matrices, _NEGLIGIBLE)
     factors, info = torch.linalg.cholesky_ex(matrices)
     return factors, info == 0
-
-
-def _solve(matrices: Tensor, right: Tensor, penalty: float) -> Tensor:
-    """Solve ``(matrix + penalty I) x = right`` for a batch.
-
-    Factored in single precision, which is twice as fast, and then refined; in double precision
-    where single was not enough.
-    """
-    shifted = matrices.float()
-    if shifted is matrices:
-        shifted = shifted.clone()
-    shifted.diagonal(dim1=1, dim2=2).add_(penalty)
-    factors, is_good = _cholesky(shifted)
-    solved = torch.cholesky_solve(right.float(), factors).to(right.dtype)
-    if right.dtype == torch.float64:
-        error = right - matrices @ solved - penalty * solved
-        is_good &= (error.abs().amax(dim=1) <= _REFINABLE * right.abs().amax(dim=1)).all(dim=1)
-        # Refining squares the relative error.
-        solved += torch.cholesky_solve(error.float(), factors)
-    if not is_good.all():
-        exact = matrices[~is_good].double()
-        exact.diagonal(dim1=1, dim2=2).add_(penalty)
-        exact = _cholesky(exact)[0]
-        solved[~is_good] = torch.cholesky_solve(right[~is_good].double(), exact).to(right.dtype)
-    return solved
 
 
 def bias_penalty(residuals: np.ndarray, rows: np.ndarray) -> float:

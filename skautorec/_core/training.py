@@ -338,7 +338,7 @@ class _Reached:
     """What training has reached: averaged parameters, and the best of them on held-out cells."""
 
     def __init__(self, network: AutoRec, validation: list[Batch], settings: Settings) -> None:
-        self.parameters = [parameter.detach() for parameter in network.parameters()]
+        self.parameters = list(network.parameters())
         self.is_averaged = settings.solver in STOCHASTIC
         self.average: list[Tensor] = []
         self.best: list[Tensor] = []
@@ -348,6 +348,7 @@ class _Reached:
         self.n_epochs = 0
         self.scores: list[float] = []
 
+    @torch.no_grad()
     def look(self) -> None:
         """Take in the parameters after an epoch."""
         self.n_epochs += 1
@@ -362,16 +363,19 @@ class _Reached:
             if self.scores[-1] >= max(self.scores):
                 self.best = [average.clone() for average in self.average]
 
-    @torch.no_grad()
     def _score(self) -> float:
         """R^2 of the averaged parameters on the held-out cells."""
         assert self.values is not None
-        current = [parameter.clone() for parameter in self.parameters]
-        self._set(self.average)
+        current = [parameter.data for parameter in self.parameters]
+        self._swap(self.average)
         predicted = torch.cat([self.network(view.rows, view.targets) for view in self.views])
-        self._set(current)
+        self._swap(current)
         spread = (self.values - self.values.mean()).square().sum().clamp(min=1e-12)
         return 1 - float((predicted - self.values).square().sum() / spread)
+
+    def _swap(self, values: list[Tensor]) -> None:
+        for parameter, value in zip(self.parameters, values, strict=True):
+            parameter.data = value
 
     def _set(self, values: list[Tensor]) -> None:
         for parameter, value in zip(self.parameters, values, strict=True):
@@ -389,6 +393,7 @@ class _Reached:
             return False
         return max(self.scores[-recent:]) < max(self.scores[:-recent]) + self.settings.tol
 
+    @torch.no_grad()
     def restore(self) -> None:
         """Leave the network with what is to be kept."""
         self._set(self.best or self.average or self.parameters)
