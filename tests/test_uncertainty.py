@@ -60,7 +60,7 @@ def test_std_is_the_posterior_in_rating_units(kind, n_estimators, hidden_units, 
         is_item = isinstance(part, ItemPart)
         encoded = R.T if is_item else R
         codes = encode(encoder, encoded)[0]
-        of_codes = 20 / ((~np.isnan(encoded)).sum(axis=1) + 20)
+        of_codes = 50 / ((~np.isnan(encoded)).sum(axis=1) + 50)
         of_rows = np.empty((encoded.shape[1], len(encoded)))
         for row, rated in enumerate(~np.isnan(encoded.T)):
             without = encoded[rated].copy()

@@ -22,7 +22,7 @@ __all__ = ["ItemPart", "Member", "Model", "UserPart", "mean_items", "mean_users"
 
 # Ratings after which half of an encoded row is known, as far as deviations are concerned; chosen on
 # validation ratings.
-_HALF_KNOWN = 20.0
+_HALF_KNOWN = 50.0
 
 
 @dataclass(frozen=True)

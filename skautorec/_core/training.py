@@ -47,8 +47,9 @@ RECENCY = 5.0
 _MOMENTUM = 0.9
 # Evaluations of the objective in an epoch of L-BFGS.
 _MOST_EVALUATIONS = 25
-# How much higher than at first an objective that is sampled ends where training went wrong.
-_RAISED = 3.0
+# How much higher than at first an objective that is sampled ends where training went wrong; of as few
+# cells as this it says nothing.
+_RAISED, _FEW = 3.0, 25
 
 
 @dataclass(frozen=True)
@@ -325,7 +326,8 @@ def train(
         raise ValueError(_diverged(len(losses), settings))
     # Of other cells every time, with dropout or batches, it may rise by chance.
     is_sampled = settings.dropout > 0 or len(batches) > 1
-    if losses and losses[-1] > (_RAISED if is_sampled else 1) * start:
+    is_few = is_sampled and sum(len(batch.values) for batch in batches) <= _FEW
+    if losses and not is_few and losses[-1] > (_RAISED if is_sampled else 1) * start:
         warnings.warn(
             f"Training raised the objective from {start:.6g} to {losses[-1]:.6g}. "
             + _lower_rate(settings),
