@@ -47,8 +47,8 @@ RECENCY = 5.0
 _MOMENTUM = 0.9
 # Evaluations of the objective in an epoch of L-BFGS.
 _MOST_EVALUATIONS = 25
-# How much higher than at first an objective that is sampled ends where training went wrong; of as few
-# cells as this it says nothing.
+# How much higher than at first an objective that is sampled ends where training went wrong; of as
+# few cells as this it says nothing.
 _RAISED, _FEW = 3.0, 25
 
 
