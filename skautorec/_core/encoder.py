@@ -18,14 +18,14 @@ from .codes import CellCodes, Layers, Sums
 from .draws import Draws
 from .encoding import Encoding, row_blocks
 from .factors import Rows, shared_tensor
-from .matrix import rows_of_cells, select
+from .matrix import rows_of_cells, select, transposed, with_values
 from .module import DenseAutoRec
 from .network import ACTIVATIONS, AutoRec
 from .ridge import Prior, bias_penalty, groups, relative_variances, solve_rows
 from .sparse import bag_sum
 from .training import STOCHASTIC, Batch, History, Progress, Settings, initialise, train
 
-__all__ = ["Encoder", "Observed", "train_encoder"]
+__all__ = ["Encoder", "Observed", "by_decoded", "train_encoder"]
 
 # Usual penalty of decoded rows over lambd / 2, and that of rows fitted to what another model left;
 # and usual penalty of the latter's biases. Where ratings are held out they choose around these.
@@ -441,13 +441,17 @@ def _with_prior(
     encoder = replace(
         encoder, mean_code=mean_code, prior_weight=prior_weight, prior_bias=float(bias.mean())
     )
-    return encoder.with_bias_penalty(observed_by_decoded(targets, targets is inputs), sums)
+    return encoder.with_bias_penalty(by_decoded(targets, targets.data, targets is inputs), sums)
 
 
-def observed_by_decoded(targets: scipy.sparse.csr_array, were_inputs: bool) -> Observed:
-    """Ratings of decoded rows, of targets in encoded rows, which perhaps were the inputs too."""
-    ratings = targets.T.tocsr()
-    return Observed(ratings, ratings.data if were_inputs else None)
+def by_decoded(targets: scipy.sparse.csr_array, values: np.ndarray, were_inputs: bool) -> Observed:
+    """Turn targets in encoded rows to decoded rows, to be fitted to values at their cells.
+
+    Where they were the encoder's inputs too, the codes hold them.
+    """
+    transposed_cells, order = transposed(targets)
+    own = targets.data[order] if were_inputs else None
+    return Observed(with_values(transposed_cells, values[order]), own)
 
 
 def _numpy(parameter: Tensor) -> np.ndarray:

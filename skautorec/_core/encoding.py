@@ -68,15 +68,6 @@ class Encoding:
         """Channels of the input."""
         return 2 if self.style == "residuals" else 1
 
-    def biases(self, ratings: scipy.sparse.csr_array) -> np.ndarray:
-        """Damped bias of each row: shape (n_rows,)."""
-        biases = np.empty(ratings.shape[0])
-        for rows, block in row_blocks(ratings):
-            deviations = block.data - self.reference[block.indices]
-            sums = np.bincount(rows_of_cells(block), deviations, block.shape[0])
-            biases[rows] = sums / (np.diff(block.indptr) + self.damping)
-        return biases
-
 
 def row_blocks(ratings: scipy.sparse.csr_array) -> Iterator[tuple[slice, scipy.sparse.csr_array]]:
     """Cut a matrix into blocks of rows, so that what is made of the cells takes little memory."""

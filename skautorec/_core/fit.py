@@ -12,7 +12,7 @@ import torch
 
 from .biases import fit_biases
 from .draws import Draws
-from .encoder import Encoder, Observed, train_encoder
+from .encoder import Encoder, Observed, by_decoded, train_encoder
 from .factors import Factors, Rows
 from .matrix import Read, Table, rows_of_cells, select, transposed, with_values
 from .model import ItemPart, Member, Model, UserPart, mean_items, mean_users
@@ -218,21 +218,13 @@ def _solve(
             left_over = left[joined.indices >= joined.shape[1] - wanted.shape[1]]
     if encoders.user is not None:
         user_part = UserPart(encoders.user)
-        rows = user_part.fold_in(Users(table.inputs))
-        observed = _by_item(encoders.user, table, left_over)
+        sums = encoders.user.sums(table.inputs)
+        observed = by_decoded(wanted, left_over, table.targets is None)
         if needed is not None:
             observed = observed.only(np.bincount(needed.indices, minlength=wanted.shape[1]) > 0)
-        sums = encoders.user.sums(table.inputs)
-        users.append(rows)
+        users.append(user_part.rows(sums))
         items.append(encoders.user.decode(observed, sums, dtype)[0])
     return _Solved(Member(item_part, user_part), users, items)
-
-
-def _by_item(encoder: Encoder, table: Table, values: np.ndarray) -> Observed:
-    """Values to fit item rows to, with the ratings that the users' codes hold."""
-    by_item, order = transposed(table.wanted)
-    own = table.inputs.data[order] if table.targets is None else None
-    return Observed(with_values(by_item, values[order]), own)
 
 
 class _Calibration:
@@ -272,7 +264,7 @@ class _Calibration:
                 base = factors.at(rows_of_cells(self.heldout), self.heldout.indices)
             heldout, order = transposed(self.heldout)
             heldout = with_values(heldout, self.heldout.data[order])
-            observed = _by_item(user, self.kept, left_over)
+            observed = by_decoded(self.kept.wanted, left_over, self.kept.targets is None)
             sums = user.sums(self.kept.inputs)
             user = choose_penalties(user, observed, sums, heldout, base[order], draws, self.penalty)
         return _Encoders(item, user)

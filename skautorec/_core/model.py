@@ -60,7 +60,11 @@ class UserPart:
 
     def fold_in(self, users: Users) -> Rows:
         """Codes of users, from their ratings."""
-        rows = self.encoder.codes(self.encoder.sums(users.ratings))
+        return self.rows(self.encoder.sums(users.ratings))
+
+    def rows(self, sums: Sums) -> Rows:
+        """The same, from the encoder's sums over their ratings."""
+        rows = self.encoder.codes(sums)
         return rows.without_bias() if self.encoder.on_residuals else rows
 
     @property

@@ -134,16 +134,6 @@ class Pattern:
         every = torch.arange(self.shape[0], device=self.indptr.device)
         return every.repeat_interleave(self.row_lengths())
 
-    def take_rows(self, rows: Tensor) -> tuple[Pattern, Tensor]:
-        """Pattern of some rows, and the positions of its cells among this pattern's cells."""
-        positions = scipy.sparse.csr_array(
-            (np.arange(self.nnz), self.indices.cpu().numpy(), self.indptr.cpu().numpy()),
-            shape=self.shape,
-        )[rows.cpu().numpy()]
-        device = self.indptr.device
-        part = Pattern.from_csr(positions.indptr, positions.indices, positions.shape, device)
-        return part, torch.tensor(positions.data, device=device)
-
     def by_column(self, values: Tensor) -> Tensor:
         """Values of the observed cells in compressed-column order."""
         # Indexing by int32 would make an int64 copy of the order.
