@@ -52,6 +52,14 @@ def test_check_estimator(estimator, check):
     check(estimator)
 
 
+@pytest.mark.parametrize("seed", [5, 49, 53, 54, 56, 57])
+def test_how_the_first_of_few_cells_fit_is_not_taken_for_all(seed):
+    # The data of check_regressor_multioutput, which chooses no seed: a warning here was an error
+    # there, now and then.
+    X, y = make_regression(n_samples=11, n_features=10, n_targets=5, random_state=42)
+    AutoRecRegressor((20, 8), lambd=1.0, kind="user", random_state=seed).fit(X, y)
+
+
 @pytest.mark.parametrize("kind", ["item", "user"])
 def test_dense_regression_is_learnt_with_little_shrinkage(kind):
     # What scikit-learn's poor_score tag leaves out, on the data of its check_regressors_train.

@@ -50,6 +50,8 @@ _MOST_EVALUATIONS = 25
 # How much higher than at first an objective that is sampled ends where training went wrong; of as
 # few cells as this it says nothing.
 _RAISED, _FEW = 3.0, 25
+# By how much an objective that is not sampled may differ from itself.
+_ROUNDING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -296,16 +298,14 @@ def train(
     step = _stepper(network, settings, _typical_length(batches))
     reached = _Reached(network, validation, settings)
     losses: list[float] = []
-    start = math.inf
+    start = _objective(network, batches, settings.lambd)
     interrupted = False
     try:
         for epoch in range(settings.max_iter):
             of_epoch = draws.into("epoch", epoch)
             order = of_epoch.into("batches").order(len(batches))
             ordered = [batches[i] for i in order]
-            loss, at_first_step = _epoch(step, ordered, of_epoch.into("hidden"))
-            if epoch == 0:
-                start = at_first_step
+            loss = _epoch(step, ordered, of_epoch.into("hidden"))
             if not math.isfinite(loss):
                 raise ValueError(_diverged(epoch + 1, settings))
             losses.append(loss)
@@ -327,7 +327,7 @@ def train(
     # Of other cells every time, with dropout or batches, it may rise by chance.
     is_sampled = settings.dropout > 0 or len(batches) > 1
     is_few = is_sampled and sum(len(batch.values) for batch in batches) <= _FEW
-    if losses and not is_few and losses[-1] > (_RAISED if is_sampled else 1) * start:
+    if losses and not is_few and losses[-1] > (_RAISED if is_sampled else 1 + _ROUNDING) * start:
         warnings.warn(
             f"Training raised the objective from {start:.6g} to {losses[-1]:.6g}. "
             + _lower_rate(settings),
@@ -402,6 +402,15 @@ class _Reached:
         self._set(self.best or self.average or self.parameters)
 
 
+@torch.no_grad()
+def _objective(network: AutoRec, batches: list[Batch], lambd: float) -> float:
+    """Equation 2 of all cells, where none is hidden."""
+    views = [batch.whole() for batch in batches]
+    errors = [network(view.rows, view.targets) - view.values for view in views]
+    penalised = [weight.square().sum() for weight in network.penalised()]
+    return float(sum(e.square().sum() for e in errors) + lambd / 2 * sum(penalised))
+
+
 def _typical_length(batches: list[Batch]) -> float:
     """Ratings beside a rating, in its encoded and in its decoded row: their geometric mean."""
     rows = torch.cat([batch.targets.row_lengths() for batch in batches]).double()
@@ -451,21 +460,20 @@ def _stepper(
 
 def _epoch(
     step: Callable[[Batch, float, Draws], float], batches: list[Batch], draws: Draws
-) -> tuple[float, float]:
-    """Take a step for each batch; infinite where one cannot be taken for overflow.
+) -> float:
+    """Take a step for each batch and return the sum of what the steps started from.
 
-    Returns the sum of what the steps started from, and what the first says of the whole.
+    Infinite where a step cannot be taken for overflow.
     """
     total = sum(len(batch.values) for batch in batches)
     shares = [len(batch.values) / total for batch in batches]
     try:
-        losses = [step(batch, share, draws) for batch, share in zip(batches, shares, strict=True)]
-        return sum(losses), losses[0] / shares[0]
+        return sum(step(batch, share, draws) for batch, share in zip(batches, shares, strict=True))
     except RuntimeError as error:
         # Some releases of L-BFGS do not survive their own overflow.
         if "overflow" not in str(error):
             raise
-        return math.inf, math.inf
+        return math.inf
 
 
 def _stalled(losses: list[float], reached: _Reached, settings: Settings) -> bool:
