@@ -6,9 +6,9 @@ import scipy.sparse
 from conftest import new
 
 from skautorec import Ratings
-from skautorec._core import fit
+from skautorec._core import calibration, fit
+from skautorec._core.calibration import Calibration
 from skautorec._core.draws import Draws
-from skautorec._core.fit import _Calibration
 from skautorec._core.matrix import Table
 from skautorec._core.noise import measure_noise
 from skautorec.datasets import make_ratings
@@ -52,30 +52,30 @@ def test_factors_are_near_the_noise_where_few_errors_tell():
     assert found.code_spread == pytest.approx(found.noise, rel=0.01)
 
 
-def calibration(n_users, n_items, n_heldout, seed=0):
+def corner(n_users, n_items, n_heldout, seed=0):
     rng = np.random.default_rng(seed)
     cells = rng.choice(n_users * n_items, n_heldout, replace=False)
     heldout = scipy.sparse.coo_array(
         (np.full(n_heldout, 3.0), np.divmod(cells, n_items)), (n_users, n_items)
     ).tocsr()
     kept = Table(scipy.sparse.csr_array((n_users, n_items)), None)
-    return _Calibration(kept, heldout, Draws(seed), None)
+    return Calibration(kept, heldout, Draws(seed), None).cells
 
 
 @pytest.mark.parametrize("n_heldout", [8_000, 40_000, 160_000])
 def test_the_corner_holds_about_as_many_cells_as_are_wanted(n_heldout):
-    corner = calibration(1000, 800, n_heldout)._corner()
-    assert corner.nnz == pytest.approx(fit._N_CALIBRATION, rel=0.15)
+    cells = corner(1000, 800, n_heldout)
+    assert cells.nnz == pytest.approx(calibration._N_CELLS, rel=0.15)
     # It is one of few users and few items, since each of them costs a factorisation.
-    share = np.sqrt(fit._N_CALIBRATION / n_heldout)
+    share = np.sqrt(calibration._N_CELLS / n_heldout)
     for axis, n in ((0, 800), (1, 1000)):
-        touched = (np.asarray(corner.sum(axis=axis)) > 0).mean()
+        touched = (np.asarray(cells.sum(axis=axis)) > 0).mean()
         assert touched <= share + 1 / n
 
 
 @pytest.mark.parametrize("n_heldout", [0, 1, 500, 4000])
 def test_few_held_out_cells_are_all_in_the_corner(n_heldout):
-    assert calibration(300, 200, n_heldout)._corner().nnz == n_heldout
+    assert corner(300, 200, n_heldout).nnz == n_heldout
 
 
 def test_errors_of_the_calibration_are_of_clipped_predictions(kind, monkeypatch):
@@ -90,7 +90,7 @@ def test_errors_of_the_calibration_are_of_clipped_predictions(kind, monkeypatch)
         measured.append(errors)
         return measure_noise(errors, *others)
 
-    monkeypatch.setattr(fit, "measure_noise", measure)
+    monkeypatch.setattr(calibration, "measure_noise", measure)
     model = new(kind, max_iter=60).fit(ratings)
     product = model.user_factors_ @ model.item_factors_.T
     product += model.user_bias_[:, None] + model.item_bias_

@@ -6,7 +6,7 @@ import scipy.sparse
 from conftest import encode, new
 from test_codes import random_encoder
 
-from skautorec._core import fit, penalties
+from skautorec._core import calibration, penalties
 from skautorec._core.draws import Draws
 from skautorec._core.encoder import Observed
 from skautorec._core.encoding import Encoding
@@ -202,6 +202,6 @@ def test_the_second_part_is_chosen_beside_what_the_first_predicts(ratings, monke
         bases.append(base)
         return choose_penalties(encoder, observed, sums, heldout, base, *others)
 
-    monkeypatch.setattr(fit, "choose_penalties", spy)
+    monkeypatch.setattr(calibration, "choose_penalties", spy)
     new("both").fit(ratings)
     assert (bases[0] == 0).all() and 2 < bases[1].mean() < 4.5

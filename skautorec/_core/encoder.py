@@ -25,7 +25,7 @@ from .ridge import Prior, bias_penalty, groups, relative_variances, solve_rows
 from .sparse import bag_sum
 from .training import STOCHASTIC, Batch, History, Progress, Settings, initialise, train
 
-__all__ = ["Encoder", "Observed", "by_decoded", "train_encoder"]
+__all__ = ["Encoder", "Observed", "Problem", "by_decoded", "train_encoder"]
 
 # Usual penalty of decoded rows over lambd / 2, and that of rows fitted to what another model left;
 # and usual penalty of the latter's biases. Where ratings are held out they choose around these.
@@ -318,6 +318,27 @@ class Encoder:
         return network
 
 
+@dataclass(frozen=True)
+class Problem:
+    """Decoded rows to be solved: their encoder, their ratings and sums of the encoded rows."""
+
+    encoder: Encoder
+    observed: Observed
+    sums: Sums
+
+    def with_encoder(self, encoder: Encoder) -> Problem:
+        """Return the same rows with other penalties."""
+        return replace(self, encoder=encoder)
+
+    def only(self, rows: np.ndarray) -> Problem:
+        """Leave the decoded rows that a mask does not choose without ratings."""
+        return replace(self, observed=self.observed.only(rows))
+
+    def solve(self, dtype: torch.dtype) -> tuple[Rows, np.ndarray]:
+        """Solve it; see `Encoder.decode`."""
+        return self.encoder.decode(self.observed, self.sums, dtype)
+
+
 def train_encoder(
     kept: Callable[[], tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]],
     heldout: Callable[[], scipy.sparse.csr_array],
@@ -386,7 +407,7 @@ def _batches(
     order = draws.into("rows").order(n_rows)
     parts = [np.sort(part) for part in np.array_split(order, n_parts)]
 
-    def cut(cells: scipy.sparse.csr_array) -> list[Batch]:
+    def cut(cells: scipy.sparse.csr_array, parts: list[np.ndarray]) -> list[Batch]:
         batches = []
         lengths = np.diff(cells.indptr)
         for part in parts:
@@ -399,7 +420,7 @@ def _batches(
 
     cells = _some_rows(heldout(), draws.into("validation"))
     # One cell has no variance to explain, so that R^2 would say nothing.
-    return cut(targets), cut(cells) if cells.nnz > 1 else []
+    return cut(targets, parts), cut(cells, [np.sort(order)]) if cells.nnz > 1 else []
 
 
 def _some_rows(heldout: scipy.sparse.csr_array, draws: Draws) -> scipy.sparse.csr_array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,25 +9,18 @@ import numpy as np
 import scipy.sparse
 import torch
 
-from .biases import fit_biases
+from .calibration import Calibration
 from .draws import Draws
-from .encoder import Encoder, Observed, by_decoded, train_encoder
+from .encoder import Encoder, Observed, Problem, by_decoded, train_encoder
 from .factors import Factors, Rows
-from .matrix import Read, Table, rows_of_cells, select, transposed, with_values
+from .matrix import Read, Table, select
 from .model import ItemPart, Member, Model, UserPart, mean_items, mean_users
-from .noise import Noise, measure_noise
-from .penalties import choose_penalties
 from .training import History, Progress, Settings
-from .users import Users
 
 __all__ = ["fit_model"]
 
 # Ratings that are held out where no share is given, between bounds of their share.
 _N_HELD_OUT, _LEAST_FRACTION, _MOST_FRACTION = 1000, 0.05, 0.2
-# Held-out ratings whose variances are computed when the noise is measured.
-_N_CALIBRATION = 4000
-# Held-out ratings that it takes to call a model worse than biases.
-_N_COMPARED = 1000
 
 
 @dataclass(frozen=True)
@@ -84,15 +76,15 @@ def fit_model(
     members, histories = _train(split, settings, kind, n_members, draws, device, progress)
     with progress.phase("held-out ratings"):
         kept, heldout = split.halves()
-        calibrated = _Calibration(kept, heldout, draws.into("calibration"), decoder_lambd)
-        members = [calibrated.with_penalties(member, i) for i, member in enumerate(members)]
-        noise = calibrated.noise(members)
-        del kept, heldout, calibrated
+        calibration = Calibration(kept, heldout, draws.into("calibration"), decoder_lambd)
+        solved = [_solve(one, kept, calibration, number) for number, one in enumerate(members)]
+        noise = calibration.noise([one.member for one in solved], *_mean(solved))
+        members = [one.encoders for one in solved]
+        del kept, heldout, calibration, solved
     with progress.phase("rows"):
         table = read()
         solved = [_solve(encoders, table) for encoders in members]
-        users = mean_users([rows for one in solved for rows in one.users], len(solved))
-        items = mean_items([rows for one in solved for rows in one.items], len(solved))
+        users, items = _mean(solved)
         model = Model([one.member for one in solved], noise.noise, noise.spread, noise.code_spread)
     return model, users, items, histories
 
@@ -128,7 +120,8 @@ def _train(
             histories.append(history)
             if history.interrupted and members:
                 return members, histories
-        members.append(_Encoders(**trained))
+        item, user = trained["item"], trained["user"]
+        members.append(_Encoders(item, user.for_residuals() if item and user else user))
         if any(history.interrupted for history in histories):
             break
     return members, histories
@@ -191,136 +184,54 @@ class _Solved:
     users: list[Rows]
     items: list[Rows]
 
+    @property
+    def encoders(self) -> _Encoders:
+        """What it was solved with, penalties included."""
+        item, user = self.member.item, self.member.user
+        return _Encoders(item.encoder if item else None, user.encoder if user else None)
+
 
 def _solve(
-    encoders: _Encoders,
-    table: Table,
-    needed: scipy.sparse.csr_array | None = None,
+    encoders: _Encoders, table: Table, calibration: Calibration | None = None, number: int = 0
 ) -> _Solved:
     """Solve the decoded rows of a member.
 
-    With cells that are needed, in single precision, and only what their predictions depend on.
+    With a calibration, which chooses their penalties first, in single precision, and of the last
+    part only the rows that it needs.
     """
-    users, items, item_part, user_part = [], [], None, None
-    wanted, joined = table.wanted, table.joined
-    left_over = wanted.data
-    dtype = torch.float64 if needed is None else torch.float32
+    users: list[Rows] = []
+    items: list[Rows] = []
+    item_part, user_part = None, None
+    left_over = table.wanted.data
+    dtype = torch.float64 if calibration is None else torch.float32
     if encoders.item is not None:
-        sums = encoders.item.sums(joined.T.tocsr())
-        item_part = ItemPart(encoders.item, sums)
-        observed = Observed(joined, joined.data)
-        if needed is not None and encoders.user is None:
-            observed = observed.only(np.diff(needed.indptr) > 0)
-        rows, left = encoders.item.decode(observed, sums, dtype)
+        joined = table.joined
+        problem = Problem(
+            encoders.item, Observed(joined, joined.data), encoders.item.sums(joined.T.tocsr())
+        )
+        if calibration is not None:
+            problem = calibration.of_items(problem, number, is_last=encoders.user is None)
+        n_before = joined.shape[1] - table.wanted.shape[1]
+        rows, left = problem.solve(dtype)
+        item_part = ItemPart(problem.encoder, problem.sums)
         users.append(rows)
-        items.append(encoders.item.codes(sums[len(sums) - wanted.shape[1] :]))
+        items.append(problem.encoder.codes(problem.sums[n_before:]))
         if encoders.user is not None:
-            left_over = left[joined.indices >= joined.shape[1] - wanted.shape[1]]
+            left_over = left[joined.indices >= n_before]
     if encoders.user is not None:
-        user_part = UserPart(encoders.user)
-        sums = encoders.user.sums(table.inputs)
-        observed = by_decoded(wanted, left_over, table.targets is None)
-        if needed is not None:
-            observed = observed.only(np.bincount(needed.indices, minlength=wanted.shape[1]) > 0)
-        users.append(user_part.rows(sums))
-        items.append(encoders.user.decode(observed, sums, dtype)[0])
+        observed = by_decoded(table.wanted, left_over, table.targets is None)
+        problem = Problem(encoders.user, observed, encoders.user.sums(table.inputs))
+        if calibration is not None:
+            first = Factors(users[0], items[0]) if users else None
+            problem = calibration.of_users(problem, number, first)
+        user_part = UserPart(problem.encoder)
+        users.append(user_part.rows(problem.sums))
+        items.append(problem.solve(dtype)[0])
     return _Solved(Member(item_part, user_part), users, items)
 
 
-class _Calibration:
-    """What ratings held out of the networks and codes say."""
-
-    def __init__(
-        self,
-        kept: Table,
-        heldout: scipy.sparse.csr_array,
-        draws: Draws,
-        decoder_lambd: float | None,
-    ) -> None:
-        self.kept, self.heldout, self.draws = kept, heldout, draws
-        self.penalty = None if decoder_lambd is None else decoder_lambd / 2
-
-    def with_penalties(self, encoders: _Encoders, number: int) -> _Encoders:
-        """Choose the penalties of a member's decoded rows."""
-        draws = self.draws.into("penalties", number)
-        item, user = encoders.item, encoders.user
-        if item is not None:
-            joined = self.kept.joined
-            sums = item.sums(joined.T.tocsr())
-            n_before = joined.shape[1] - self.heldout.shape[1]
-            heldout = scipy.sparse.csr_array(
-                (self.heldout.data, self.heldout.indices + n_before, self.heldout.indptr),
-                shape=joined.shape,
-            )
-            observed, base = Observed(joined, joined.data), np.zeros(heldout.nnz)
-            item = choose_penalties(item, observed, sums, heldout, base, draws, self.penalty)
-        if user is not None:
-            left_over, base = self.kept.wanted.data, np.zeros(self.heldout.nnz)
-            if item is not None:
-                user = user.for_residuals()
-                rows, left = item.decode(observed, sums, torch.float32)
-                left_over = left[joined.indices >= n_before]
-                factors = Factors(rows, item.codes(sums[n_before:]))
-                base = factors.at(rows_of_cells(self.heldout), self.heldout.indices)
-            heldout, order = transposed(self.heldout)
-            heldout = with_values(heldout, self.heldout.data[order])
-            observed = by_decoded(self.kept.wanted, left_over, self.kept.targets is None)
-            sums = user.sums(self.kept.inputs)
-            user = choose_penalties(user, observed, sums, heldout, base[order], draws, self.penalty)
-        return _Encoders(item, user)
-
-    def noise(self, members: list[_Encoders]) -> Noise:
-        """Measure the noise of the mean of members."""
-        cells = self._corner()
-        solved = [_solve(encoders, self.kept, cells) for encoders in members]
-        users = mean_users([rows for one in solved for rows in one.users], len(solved))
-        items = mean_items([rows for one in solved for rows in one.items], len(solved))
-        asked = scipy.sparse.csr_array(
-            (cells.data, cells.indices, cells.indptr), shape=(cells.shape[0], cells.shape[1] + 1)
-        )
-        model = Model([one.member for one in solved], 0.0, 1.0, 1.0)
-        joined = self.kept.joined
-        context = Users(joined, joined.data, np.arange(cells.shape[0]))
-        of_rows, of_codes = model.relative_variances(
-            context, users.factors, asked, lambda: self.kept
-        )
-        predicted = np.clip(Factors(users, items).at(rows_of_cells(cells), cells.indices), 1, 5)
-        errors = cells.data - predicted
-        self._warn_if_biases_are_better(cells, errors)
-        return measure_noise(errors, of_rows, of_codes, float(np.var(self.kept.wanted.data)))
-
-    def _warn_if_biases_are_better(self, cells: scipy.sparse.csr_array, errors: np.ndarray) -> None:
-        """Say so where damped biases predict held-out ratings better than the model does."""
-        if cells.nnz < _N_COMPARED:
-            return
-        wanted = self.kept.wanted
-        biases, of_users = fit_biases(
-            rows_of_cells(wanted), wanted.indices, wanted.data, wanted.shape
-        )
-        expected = biases.mean + of_users[rows_of_cells(cells)] + biases.columns[cells.indices]
-        theirs = np.square(cells.data - np.clip(expected, 1, 5))
-        excess = np.square(errors) - theirs
-        if excess.mean() > 2 * excess.std() / np.sqrt(len(excess)):
-            ours, theirs = (np.sqrt(np.mean(some)) for some in (np.square(errors), theirs))
-            warnings.warn(
-                f"On {len(errors)} held-out ratings the model's error is {ours / theirs - 1:.1%} "
-                "above that of damped biases of users and items. Look at max_iter, learning_rate "
-                "and lambd, which may keep it from arriving, and at whether the numbers are "
-                "ratings; skautorec.baselines.BiasRegressor is the model of biases.",
-                UserWarning,
-                stacklevel=2,
-            )
-
-    def _corner(self) -> scipy.sparse.csr_array:
-        """Some of the held-out cells, in a part of the users and a part of the items.
-
-        Each user or item touched costs a factorisation.
-        """
-        n_cells, shape = max(1, self.heldout.nnz), self.heldout.shape
-        share = min(1.0, np.sqrt(_N_CALIBRATION / n_cells))
-        in_users, in_items = (
-            np.isin(np.arange(n), self.draws.into(side).order(n)[: int(np.ceil(share * n))])
-            for side, n in zip(("users", "items"), shape, strict=True)
-        )
-        chosen = in_users[rows_of_cells(self.heldout)] & in_items[self.heldout.indices]
-        return select(self.heldout, chosen)
+def _mean(solved: list[_Solved]) -> tuple[Rows, Rows]:
+    """Rows of users and of target items of the mean of members."""
+    users = mean_users([rows for one in solved for rows in one.users], len(solved))
+    items = mean_items([rows for one in solved for rows in one.items], len(solved))
+    return users, items

@@ -1,0 +1,146 @@
+"""What ratings held out of the networks and codes say of penalties and noise."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import scipy.sparse
+
+from .biases import fit_biases
+from .draws import Draws
+from .encoder import Problem
+from .factors import Factors, Rows
+from .matrix import Table, rows_of_cells, select, transposed, with_values
+from .model import Member, Model
+from .noise import Noise, measure_noise
+from .penalties import choose_penalties
+from .users import Users
+
+__all__ = ["Calibration"]
+
+# Held-out ratings whose variances are computed when the noise is measured.
+_N_CELLS = 4000
+# Held-out ratings that it takes to call a model worse than biases.
+_N_COMPARED = 1000
+
+
+class Calibration:
+    """Held-out ratings, and those that were kept.
+
+    Parameters
+    ----------
+    kept : Table
+    heldout : csr_array of shape (n_users, n_targets)
+    draws : Draws
+    decoder_lambd : float or None
+        Twice the penalty of decoded rows; None chooses it.
+    """
+
+    def __init__(
+        self,
+        kept: Table,
+        heldout: scipy.sparse.csr_array,
+        draws: Draws,
+        decoder_lambd: float | None,
+    ) -> None:
+        self.kept, self.heldout, self.draws = kept, heldout, draws
+        self.penalty = None if decoder_lambd is None else decoder_lambd / 2
+        self.cells = self._corner()
+
+    def of_items(self, problem: Problem, number: int, is_last: bool) -> Problem:
+        """Choose the penalties of a member's user rows; of its last part, keep what is needed."""
+        n_columns = problem.observed.ratings.shape[1]
+        heldout = scipy.sparse.csr_array(
+            (
+                self.heldout.data,
+                self.heldout.indices + (n_columns - self.heldout.shape[1]),
+                self.heldout.indptr,
+            ),
+            shape=(self.heldout.shape[0], n_columns),
+        )
+        problem = self._choose(problem, heldout, np.zeros(heldout.nnz), number)
+        return problem.only(np.diff(self.cells.indptr) > 0) if is_last else problem
+
+    def of_users(self, problem: Problem, number: int, first: Factors | None) -> Problem:
+        """Choose the penalties of a member's item rows and keep what is needed.
+
+        Parameters
+        ----------
+        problem : Problem
+        number : int
+            Of the member.
+        first : Factors or None
+            The part of items that the item rows are fitted to what is left of.
+        """
+        base = np.zeros(self.heldout.nnz)
+        if first is not None:
+            base = first.at(rows_of_cells(self.heldout), self.heldout.indices)
+        heldout, order = transposed(self.heldout)
+        heldout = with_values(heldout, self.heldout.data[order])
+        problem = self._choose(problem, heldout, base[order], number)
+        return problem.only(np.bincount(self.cells.indices, minlength=heldout.shape[0]) > 0)
+
+    def _choose(
+        self, problem: Problem, heldout: scipy.sparse.csr_array, base: np.ndarray, number: int
+    ) -> Problem:
+        draws = self.draws.into("penalties", number)
+        return problem.with_encoder(
+            choose_penalties(
+                problem.encoder, problem.observed, problem.sums, heldout, base, draws, self.penalty
+            )
+        )
+
+    def noise(self, members: list[Member], users: Rows, items: Rows) -> Noise:
+        """Measure the noise of the mean of members, whose rows were solved from what was kept.
+
+        It warns where damped biases predict held-out ratings better.
+        """
+        cells, model = self.cells, Model(members, 0.0, 1.0, 1.0)
+        asked = scipy.sparse.csr_array(
+            (cells.data, cells.indices, cells.indptr), shape=(cells.shape[0], cells.shape[1] + 1)
+        )
+        joined = self.kept.joined
+        context = Users(joined, joined.data, np.arange(cells.shape[0]))
+        of_rows, of_codes = model.relative_variances(
+            context, users.factors, asked, lambda: self.kept
+        )
+        predicted = np.clip(Factors(users, items).at(rows_of_cells(cells), cells.indices), 1, 5)
+        errors = cells.data - predicted
+        self._warn_if_biases_are_better(errors)
+        return measure_noise(errors, of_rows, of_codes, float(np.var(self.kept.wanted.data)))
+
+    def _warn_if_biases_are_better(self, errors: np.ndarray) -> None:
+        cells, wanted = self.cells, self.kept.wanted
+        if cells.nnz < _N_COMPARED:
+            return
+        biases, of_users = fit_biases(
+            rows_of_cells(wanted), wanted.indices, wanted.data, wanted.shape
+        )
+        expected = biases.mean + of_users[rows_of_cells(cells)] + biases.columns[cells.indices]
+        theirs = np.square(cells.data - np.clip(expected, 1, 5))
+        excess = np.square(errors) - theirs
+        if excess.mean() > 2 * excess.std() / np.sqrt(len(excess)):
+            ours, theirs = (np.sqrt(np.mean(some)) for some in (np.square(errors), theirs))
+            warnings.warn(
+                f"On {len(errors)} held-out ratings the model's error is {ours / theirs - 1:.1%} "
+                "above that of damped biases of users and items. Look at max_iter, learning_rate "
+                "and lambd, which may keep it from arriving, and at whether the numbers are "
+                "ratings; skautorec.baselines.BiasRegressor is the model of biases.",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def _corner(self) -> scipy.sparse.csr_array:
+        """Some of the held-out cells, in a part of the users and a part of the items.
+
+        Each user or item touched costs a factorisation.
+        """
+        n_cells, shape = max(1, self.heldout.nnz), self.heldout.shape
+        share = min(1.0, np.sqrt(_N_CELLS / n_cells))
+        in_users, in_items = (
+            np.isin(np.arange(n), self.draws.into(side).order(n)[: int(np.ceil(share * n))])
+            for side, n in zip(("users", "items"), shape, strict=True)
+        )
+        chosen = in_users[rows_of_cells(self.heldout)] & in_items[self.heldout.indices]
+        return select(self.heldout, chosen)
