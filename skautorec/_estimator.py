@@ -19,7 +19,8 @@ from ._core.matrix import Read
 from ._core.model import Model, UserPart
 from ._core.module import DenseAutoRec
 from ._core.network import ACTIVATIONS
-from ._core.training import SOLVERS, STOCHASTIC, Settings
+from ._core.solvers import SOLVERS, STOCHASTIC
+from ._core.training import Settings
 from ._core.users import Users
 from ._ids import as_id_array
 from ._inputs import has_own_index, is_frame

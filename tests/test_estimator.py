@@ -18,7 +18,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import cross_val_score
 
 from skautorec import AutoRecRegressor, Ratings
-from skautorec._core.training import SOLVERS, STOCHASTIC
+from skautorec._core.solvers import SOLVERS, STOCHASTIC
 from skautorec.datasets import make_ratings
 
 SCALES = {"0..10": (0, 10), "-10..10": (-10, 10), "1..100": (1, 100), "0.1..0.5": (0.1, 0.5)}

@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import skautorec
+from skautorec._core.solvers import SOLVERS
 
 CORE_ALONE = """
 import sys, types
@@ -25,6 +28,24 @@ model, users, items, histories = fit_model(
 assert [len(history.losses) for history in histories] == [5, 5]
 assert users.factors.shape == (20, 8) and items.factors.shape == (15, 8)
 """
+
+FIRST_FIT = """
+import sys
+import numpy as np
+from skautorec import AutoRecRegressor
+ratings = np.random.default_rng(0).integers(1, 6, (20, 15)).astype(float)
+ratings[ratings > 3] = np.nan
+AutoRecRegressor(4, solver={solver!r}, max_iter=2, random_state=0).fit(ratings).predict(ratings)
+slow = {{"torch._dynamo", "sympy", "matplotlib", "polars"}}
+assert not slow & sys.modules.keys(), slow & sys.modules.keys()
+"""
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_first_fit_of_a_process_imports_nothing_slow(solver):
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FIRST_FIT.format(solver=solver)], check=True
+    )
 
 
 def test_core_runs_without_scikit_learn():

@@ -13,10 +13,9 @@ from skautorec._core.draws import Draws
 from skautorec._core.encoding import Encoding, row_blocks
 from skautorec._core.matrix import rows_of_cells
 from skautorec._core.network import AutoRec
+from skautorec._core.solvers import SOLVERS, STOCHASTIC
 from skautorec._core.sparse import at_observed, times_dense
 from skautorec._core.training import (
-    SOLVERS,
-    STOCHASTIC,
     Batch,
     Progress,
     Settings,

@@ -22,8 +22,9 @@ from .matrix import rows_of_cells, select, transposed, with_values
 from .module import DenseAutoRec
 from .network import ACTIVATIONS, AutoRec
 from .ridge import Prior, bias_penalty, groups, relative_variances, solve_rows
+from .solvers import STOCHASTIC
 from .sparse import bag_sum
-from .training import STOCHASTIC, Batch, History, Progress, Settings, initialise, train
+from .training import Batch, History, Progress, Settings, initialise, train
 
 __all__ = ["Encoder", "Observed", "Problem", "by_decoded", "train_encoder"]
 

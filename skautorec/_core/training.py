@@ -23,11 +23,10 @@ from torch import Tensor
 from .draws import Draws
 from .encoding import Encoding
 from .network import AutoRec, SparseRows
+from .solvers import SOLVERS, STOCHASTIC, make_step
 from .sparse import Pattern
 
 __all__ = [
-    "SOLVERS",
-    "STOCHASTIC",
     "Batch",
     "History",
     "Progress",
@@ -37,16 +36,8 @@ __all__ = [
     "train",
 ]
 
-# Learning rate used where none is given.
-SOLVERS = {"adam": 0.003, "rmsprop": 0.001, "sgd": 0.02, "rprop": 0.003, "lbfgs": 1.0}
-# Solvers whose steps scatter around where they go: their parameters are averaged.
-STOCHASTIC = {"adam", "rmsprop", "sgd"}
 # How much more the later of averaged epochs count: roughly the last third of them make the average.
 RECENCY = 5.0
-# Of "sgd".
-_MOMENTUM = 0.9
-# Evaluations of the objective in an epoch of L-BFGS.
-_MOST_EVALUATIONS = 25
 # How much higher than at first the objective of the same cells is where training went wrong.
 _RAISED = 1.5
 
@@ -217,7 +208,9 @@ def add_gradient(network: AutoRec, view: View, lambd: float, share: float = 1.0)
     predicted = network(view.rows, view.targets)
     errors = predicted.detach().sub_(view.values)
     loss = view.weight * torch.dot(errors, errors)
-    predicted.backward(errors.mul_(2 * view.weight))
+    # A scalar with the gradient of the loss: given a gradient itself, backward imports sympy first,
+    # at the cost of a second in each process.
+    torch.dot(predicted, errors.mul_(2 * view.weight)).backward()
     # In place: through autograd each of these would cost another copy of the weights.
     with torch.no_grad():
         for weight in network.penalised():
@@ -426,37 +419,12 @@ def _stepper(
     network: AutoRec, settings: Settings, typical_length: float
 ) -> Callable[[Batch, float, Draws], float]:
     """Return the function that takes one step of the chosen solver and returns the objective."""
-    parameters = list(network.parameters())
     rate = settings.learning_rate or SOLVERS[settings.solver]
-    optimizer: torch.optim.Optimizer
-    if settings.solver == "adam":
-        optimizer = torch.optim.Adam(parameters, lr=rate, fused=True)
-    elif settings.solver == "rmsprop":
-        optimizer = torch.optim.RMSprop(parameters, lr=rate)
-    elif settings.solver == "sgd":
-        # The objective is a sum, so that its curvature grows with the length of rows.
-        optimizer = torch.optim.SGD(parameters, lr=rate / typical_length, momentum=_MOMENTUM)
-    elif settings.solver == "rprop":
-        optimizer = torch.optim.Rprop(parameters, lr=rate)
-    else:
-        # One iteration a step; by default its line search would get no evaluation at all.
-        optimizer = torch.optim.LBFGS(
-            parameters,
-            lr=rate,
-            max_iter=1,
-            max_eval=_MOST_EVALUATIONS,
-            history_size=10,
-            line_search_fn="strong_wolfe",
-        )
+    take = make_step(settings.solver, list(network.parameters()), rate, typical_length)
 
     def step(batch: Batch, share: float, draws: Draws) -> float:
         view = _view(batch, settings.dropout, draws)
-
-        def closure() -> Tensor:
-            optimizer.zero_grad()
-            return add_gradient(network, view, settings.lambd, share)
-
-        return float(optimizer.step(closure))
+        return take(lambda: add_gradient(network, view, settings.lambd, share))
 
     return step
 
