@@ -14,14 +14,20 @@ from skautorec.baselines import BiasRegressor
 
 KINDS = ("item", "user", "both")
 SETS = {
-    "ML-100K u1": u1,
-    "anime": lambda: random_split(load("anime"), 5),
-    "books": lambda: random_split(load("books"), 5),
-    "boardgames": lambda: random_split(load("boardgames"), 5),
-    "music": lambda: random_split(load("music"), 5),
-    "MovieTweetings": lambda: random_split(load("movietweetings"), 5),
-    "ML-1M split 11": lambda: random_split(load("ml-1m"), 11),
+    "ML-100K u1": lambda: [u1()],
+    "anime": lambda: splits("anime", 5),
+    "books": lambda: splits("books", 5),
+    "boardgames": lambda: splits("boardgames", 5),
+    "music": lambda: splits("music", 5),
+    "MovieTweetings": lambda: splits("movietweetings", 5),
+    "ML-1M": lambda: splits("ml-1m", 0, 1, 2, 3, 4),
 }
+
+
+def splits(name, *seeds):
+    """Training and test ratings for each seed."""
+    ratings = load(name)
+    return [random_split(ratings, seed) for seed in seeds]
 
 
 def fit(train, **parameters):
@@ -72,28 +78,32 @@ def report_planted(sizes=(300, 2000, 5000)):
 
 
 def report_sets(names, kinds):
-    """Print errors, where predictions are worse than biases, and what intervals cover."""
+    """Print errors, where predictions are worse than biases, and what intervals cover.
+
+    The test ratings of several splits are pooled; their errors are means over the splits.
+    """
     tables = {"errors": [], "groups": [], "bins": []}
     for name in names:
-        train, test = SETS[name]()
-        biases = test.values - BiasRegressor().fit(train).predict(test)
-        tables["errors"].append([name, "biases", f"{np.sqrt(np.mean(biases**2)):.4f}", "", "", ""])
+        pairs = SETS[name]()
+        biases = [test.values - BiasRegressor().fit(train).predict(test) for train, test in pairs]
+        theirs = np.mean([root_mean_square(errors) for errors in biases])
+        tables["errors"].append([name, "biases", f"{theirs:.4f}", "", "", ""])
         for kind in kinds:
-            start = time.perf_counter()
-            model = fit(train, kind=kind)
-            seconds = time.perf_counter() - start
-            predicted, std = model.predict(test, return_std=True)
-            errors = test.values - predicted
-            low, high = model.rating_range_
-            lowest, highest = (predicted + side * 1.645 * std for side in (-1, 1))
-            inside = test.values >= lowest.clip(low, high)
-            inside &= test.values <= highest.clip(low, high)
-            ratio = np.sqrt(np.mean(errors**2) / np.mean(biases**2))
-            cells = [f"{np.sqrt(np.mean(errors**2)):.4f}", f"{ratio:.4f}", f"{seconds:.0f}"]
-            tables["errors"].append([name, kind, *cells, f"{inside.mean():.1%}"])
+            runs = [evaluate(train, test, kind) for train, test in pairs]
+            ours = np.mean([root_mean_square(errors) for errors, *_ in runs])
+            seconds = np.mean([seconds for *_, seconds in runs])
+            errors, inside, std = (np.concatenate([run[i] for run in runs]) for i in range(3))
+            cells = [
+                f"{ours:.4f}",
+                f"{ours / theirs:.4f}",
+                f"{seconds:.0f}",
+                f"{inside.mean():.1%}",
+            ]
+            tables["errors"].append([name, kind, *cells])
             for by in ("user", "item"):
-                counts = known(train, test, by)
-                tables["groups"].append([name, kind, by, *by_activity(counts, errors, biases)])
+                counts = np.concatenate([known(train, test, by) for train, test in pairs])
+                worst = by_activity(counts, errors, np.concatenate(biases))
+                tables["groups"].append([name, kind, by, *worst])
                 tables["bins"].append([name, kind, by, *by_count(counts, inside, std)])
     titles = {
         "errors": ("set", "kind", "RMSE", "over biases", "fit s", "90 % interval covers"),
@@ -104,6 +114,24 @@ def report_sets(names, kinds):
         print(f"\n{table}\n\n| {' | '.join(titles[table])} |\n|{'---|' * len(titles[table])}")
         for row in rows:
             print(f"| {' | '.join(map(str, row))} |", flush=True)
+
+
+def evaluate(train, test, kind):
+    """Errors of test ratings, whether 90 % intervals cover them, deviations, and fit seconds."""
+    start = time.perf_counter()
+    model = fit(train, kind=kind)
+    seconds = time.perf_counter() - start
+    predicted, std = model.predict(test, return_std=True)
+    low, high = model.rating_range_
+    lowest, highest = (predicted + side * 1.645 * std for side in (-1, 1))
+    inside = test.values >= lowest.clip(low, high)
+    inside &= test.values <= highest.clip(low, high)
+    return test.values - predicted, inside, std, seconds
+
+
+def root_mean_square(errors):
+    """Root of the mean of the squares."""
+    return float(np.sqrt(np.mean(np.square(errors))))
 
 
 def known(train, test, by):
@@ -143,8 +171,7 @@ def report_parts(names, kinds, n_ratings=5000, seeds=range(5)):
     print(f"\nParts of {n_ratings} ratings, five draws: RMSE over that of damped biases\n")
     print("| set | kind | mean | highest |\n|---|---|---|---|")
     for name in names:
-        train, test = SETS[name]()
-        ratings = load({"ML-100K u1": "ml-100k", "ML-1M split 11": "ml-1m"}.get(name, name.lower()))
+        ratings = load("ml-100k" if name == "ML-100K u1" else name.lower())
         for kind in kinds:
             ratios = []
             for seed in seeds:
@@ -160,7 +187,7 @@ def report_settings(names, parameter, choices, kinds):
     print(f"\n| set | kind | {' | '.join(f'{parameter}={choice}' for choice in choices)} |")
     print("|---|---|" + "---|" * len(choices))
     for name in names:
-        train, test = SETS[name]()
+        train, test = SETS[name]()[0]
         for kind in kinds:
             errors = [
                 rmse(test.values, fit(train, kind=kind, **{parameter: choice}).predict(test))

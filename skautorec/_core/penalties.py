@@ -19,8 +19,10 @@ __all__ = ["choose_penalties"]
 
 # Held-out ratings of the decoded rows that are solved for the choice.
 _N_CELLS = 6000
-# Penalties that are tried, over the usual one, and penalties of biases.
+# Penalties that are tried, over the usual one, and penalties of biases. Each of the first costs a
+# factorisation of every row, so only these are tried at first; more where the best is outermost.
 _PENALTIES = [4.0**power for power in range(-4, 4)]
+_AT_FIRST = [3, 4, 5]
 _BIAS_PENALTIES = [4.0**power for power in range(-3, 4)]
 # A choice this many octaves from the usual penalty has to be better by one standard deviation of
 # the logarithm of the likelihood's prior; so where few ratings are held out, it is the usual one.
@@ -62,25 +64,33 @@ def choose_penalties(
         return encoder if penalty is None else replace(encoder, penalty=penalty)
     penalties = [penalty] if penalty else [encoder.penalty * factor for factor in _PENALTIES]
     bias_penalties = [encoder.bias_penalty * factor for factor in _BIAS_PENALTIES]
-    squares = np.zeros((len(penalties), len(bias_penalties)))
-    for predicted, cells in _predictions(
-        encoder, observed, sums, heldout, penalties, bias_penalties
-    ):
-        errors = np.clip(base[cells] + predicted, 1, 5) - heldout.data[cells]
-        squares += np.square(errors).sum(axis=-1)
-    misfit = heldout.nnz / 2 * np.log(squares + heldout.nnz * 1e-6)
-    for axis, chosen, usual in (
-        (0, penalties, encoder.penalty),
-        (1, bias_penalties, encoder.bias_penalty),
-    ):
-        octaves = np.log2(np.divide(chosen, usual)) / _OCTAVES
-        misfit = misfit + np.expand_dims(np.square(octaves) / 2, 1 - axis)
+    misfit = np.full((len(penalties), len(bias_penalties)), np.inf)
+    tried = [0] if penalty else _AT_FIRST
+    while tried:
+        squares = np.zeros((len(tried), len(bias_penalties)))
+        strengths = [penalties[i] for i in tried]
+        for predicted, cells in _predictions(
+            encoder, observed, sums, heldout, strengths, bias_penalties
+        ):
+            errors = np.clip(base[cells] + predicted, 1, 5) - heldout.data[cells]
+            squares += np.square(errors).sum(axis=-1)
+        misfit[tried] = heldout.nnz / 2 * np.log(squares + heldout.nnz * 1e-6)
+        misfit[tried] += _distance(strengths, encoder.penalty)[:, None]
+        misfit[tried] += _distance(bias_penalties, encoder.bias_penalty)
+        best = int(misfit.min(axis=1).argmin())
+        tried = [i for i in (best - 1, best + 1) if 0 <= i < len(misfit) and misfit[i, 0] == np.inf]
     i, j = np.unravel_index(misfit.argmin(), misfit.shape)
     return replace(
         encoder,
         penalty=_lowest(penalties, misfit[:, j], int(i)),
         bias_penalty=_lowest(bias_penalties, misfit[i], int(j)),
     )
+
+
+def _distance(strengths: list[float], usual: float) -> np.ndarray:
+    """How far strengths are from the usual one, as the logarithm of their prior."""
+    distance: np.ndarray = np.square(np.log2(np.divide(strengths, usual)) / _OCTAVES) / 2
+    return distance
 
 
 def _some_rows(

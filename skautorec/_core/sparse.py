@@ -101,21 +101,23 @@ class Pattern:
             Each part, of the same shape, with the positions of its cells among this pattern's.
         """
         by_column = chosen.index_select(0, self.order)
-        return self._part(chosen, by_column), self._part(~chosen, ~by_column)
+        ranks, t_ranks = _counts(chosen), _counts(by_column)
+        every = torch.arange(self.nnz + 1, dtype=torch.int32, device=chosen.device)
+        return (
+            self._part(chosen, ranks, by_column, t_ranks),
+            self._part(~chosen, every - ranks, ~by_column, every - t_ranks),
+        )
 
-    def _part(self, chosen: Tensor, by_column: Tensor) -> tuple[Pattern, Tensor]:
-        def before(mask: Tensor) -> Tensor:
-            counts = mask.new_zeros(len(mask) + 1, dtype=torch.int32)
-            torch.cumsum(mask, 0, dtype=torch.int32, out=counts[1:])
-            return counts
-
-        ranks = before(chosen)
+    def _part(
+        self, chosen: Tensor, ranks: Tensor, by_column: Tensor, t_ranks: Tensor
+    ) -> tuple[Pattern, Tensor]:
+        """Make the pattern of the cells that two masks choose; ranks count those before each."""
         cells, t_cells = _positions(chosen), _positions(by_column)
         part = Pattern(
             self.shape,
             ranks.index_select(0, self.indptr),
             self.indices.index_select(0, cells),
-            before(by_column).index_select(0, self.t_indptr),
+            t_ranks.index_select(0, self.t_indptr),
             self.t_indices.index_select(0, t_cells),
             ranks.index_select(0, self.order.index_select(0, t_cells)),
         )
@@ -159,6 +161,13 @@ class Pattern:
     def dots(self, left: Tensor, right: Tensor) -> Tensor:
         """``left[row] . right[column]`` at each observed cell, in compressed-row order."""
         return sampled_dots(self.indptr, self.indices, left, right)
+
+
+def _counts(mask: Tensor) -> Tensor:
+    """How many are true before each position, and before the end."""
+    counts = mask.new_zeros(len(mask) + 1, dtype=torch.int32)
+    torch.cumsum(mask, 0, dtype=torch.int32, out=counts[1:])
+    return counts
 
 
 def _positions(mask: Tensor) -> Tensor:
