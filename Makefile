@@ -94,7 +94,7 @@ bench: $(VENV)/ready
 peers:
 	$(PYTHON) -m venv $(PEERS)/cmfrec
 	$(PEERS)/cmfrec/bin/python -m pip install --quiet cython numpy scipy pandas setuptools \
-	    findblas threadpoolctl
+	    wheel findblas threadpoolctl
 	$(PEERS)/cmfrec/bin/python -m pip install --quiet --no-build-isolation cmfrec
 	$(PYTHON) -m venv $(PEERS)/cornac
 	$(PEERS)/cornac/bin/python -m pip install --quiet "$(TORCH)"

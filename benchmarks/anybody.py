@@ -7,27 +7,12 @@ import argparse
 import time
 
 import numpy as np
-from data import load, machine, random_split, rmse, u1
+from data import SETS, load, machine, random_split, rmse
 
 from skautorec import AutoRecRegressor, Ratings
 from skautorec.baselines import BiasRegressor
 
 KINDS = ("item", "user", "both")
-SETS = {
-    "ML-100K u1": lambda: [u1()],
-    "anime": lambda: splits("anime", 5),
-    "books": lambda: splits("books", 5),
-    "boardgames": lambda: splits("boardgames", 5),
-    "music": lambda: splits("music", 5),
-    "MovieTweetings": lambda: splits("movietweetings", 5),
-    "ML-1M": lambda: splits("ml-1m", 0, 1, 2, 3, 4),
-}
-
-
-def splits(name, *seeds):
-    """Training and test ratings for each seed."""
-    ratings = load(name)
-    return [random_split(ratings, seed) for seed in seeds]
 
 
 def fit(train, **parameters):

@@ -61,6 +61,24 @@ def u1():
     return both[: len(parts[0])], both[len(parts[0]) :]
 
 
+def splits(name, *seeds):
+    """Training and test ratings for each seed."""
+    ratings = load(name)
+    return [random_split(ratings, seed) for seed in seeds]
+
+
+# Splits on which results are reported; nothing was chosen on their test ratings.
+SETS = {
+    "ML-100K u1": lambda: [u1()],
+    "anime": lambda: splits("anime", 5),
+    "books": lambda: splits("books", 5),
+    "boardgames": lambda: splits("boardgames", 5),
+    "music": lambda: splits("music", 5),
+    "MovieTweetings": lambda: splits("movietweetings", 5),
+    "ML-1M": lambda: splits("ml-1m", 0, 1, 2, 3, 4),
+}
+
+
 def rmse(truth, predicted):
     """Root mean squared error."""
     return float(np.sqrt(np.mean((np.asarray(truth) - predicted) ** 2)))

@@ -27,9 +27,9 @@ _BLOCK, _MANY_ELEMENTS, _MANY_READS = 64, 2**20, 64
 # Positions of cells are int32.
 _MOST_CELLS = 2**31 - 1
 
-# torch announces once, at the first construction, that CSR is in beta, and some releases that they
-# do not check what they are told not to check. Done here, since the filters of warnings are not safe
-# to change while other threads run.
+# torch announces once, at the first construction, that CSR is in beta, and in some releases that
+# invariants are not checked. Done here, since the filters of warnings are not safe to change while
+# other threads run.
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "Sparse (CSR tensor|invariant)", UserWarning)
     torch.sparse_csr_tensor([0, 0], [], [], size=(1, 1), check_invariants=False)
