@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _persistence
 from ._core.factors import Factors, Rows
-from ._core.matrix import Read, Table, rows_or_none
+from ._core.matrix import Read, Table, rows_of_cells, rows_or_none
 from ._core.users import Training, Users, compact
 from ._inputs import (
     hide_ratings,
@@ -24,6 +24,7 @@ from ._inputs import (
     read_ratings,
     read_targets,
     read_training_matrix,
+    read_weights,
     refuse_other_index,
     refuse_overlap,
 )
@@ -305,7 +306,8 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         """Standard deviations of pairs of users and items, past the last an unknown."""
         n_items = len(self._target_items)
         # Each pair once: a table may hold one twice.
-        codes, where = np.unique(rows * (n_items + 1) + items, return_inverse=True)
+        pairs = rows.astype(np.int64) * (n_items + 1) + items
+        codes, where = np.unique(pairs, return_inverse=True)
         asked = scipy.sparse.coo_array(
             (np.ones(len(codes)), np.divmod(codes, n_items + 1)), (len(folded), n_items + 1)
         ).tocsr()
@@ -343,7 +345,7 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
                 stacklevel=4,
             )
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Coefficient of determination, R^2, of predicted ratings.
 
         Parameters
@@ -355,6 +357,9 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             ``fit(X)``: held-out ratings of the same users and items, predicted from X, for example
             ``score(context, heldout)`` for users who were not in the training data. After
             ``fit(X, y)``: true values of y's columns.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each rating of `Ratings`, of each row (a user) of a matrix. None weights all
+            ratings alike.
 
         Returns
         -------
@@ -364,7 +369,8 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            A cell observed both in X and in y, shapes that differ, or nothing to score.
+            A cell observed both in X and in y, shapes that differ, another number of weights than
+            of samples, or nothing to score.
 
         Notes
         -----
@@ -382,18 +388,22 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
 
         check_is_fitted(self)
         if isinstance(X, Ratings):
-            return float(r2_score(X.values if y is None else y, self.predict(X)))
+            weights = read_weights(sample_weight, len(X), "ratings")
+            truth = X.values if y is None else y
+            return float(r2_score(truth, self.predict(X), sample_weight=weights))
         refuse_other_index(X, y)
         context = self._read_context(X)
+        weights = read_weights(sample_weight, context.shape[0], "rows of X")
         if y is not None:
             heldout = self._read_heldout(context, y)
         elif self._has_targets:
             raise ValueError("This estimator was fitted with y; score needs y too.")
         else:
             context, heldout = hide_ratings(context)
-        return float(
-            r2_score(heldout.data, self._predict_cells(self._users_of(context, X), heldout))
-        )
+        predicted = self._predict_cells(self._users_of(context, X), heldout)
+        if weights is not None:
+            weights = weights[rows_of_cells(heldout)]
+        return float(r2_score(heldout.data, predicted, sample_weight=weights))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to one file that loads without pickle.

@@ -20,6 +20,7 @@ from ._core.model import Model, UserPart
 from ._core.module import DenseAutoRec
 from ._core.network import ACTIVATIONS
 from ._core.solvers import SOLVERS, STOCHASTIC
+from ._core.sparse import Pattern
 from ._core.training import Settings
 from ._core.users import Users
 from ._ids import as_id_array
@@ -109,8 +110,9 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         Lowest and highest possible rating; None takes the lowest and highest training rating.
         Predictions are clipped to it.
     device : str, default="auto"
-        Torch device to train on; ``"auto"`` is ``"cuda"`` where available, else ``"cpu"``. The
-        fitted estimator does not depend on it.
+        Torch device to train on; ``"auto"`` is ``"cuda"`` where available, else ``"cpu"``. One that
+        lacks torch's sparse products, as ``"mps"`` does, is refused. The fitted estimator does not
+        depend on it.
     random_state : int, RandomState instance or None, default=None
         Seed of initial weights, of held-out and hidden ratings and of batches. On the CPU the same
         seed and number of threads give the same model to the bit.
@@ -396,7 +398,10 @@ def _device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=name)
+        # One product of each kind that a step takes: not every device has them.
+        cell = Pattern.from_csr(np.array([0, 1]), np.array([0]), (1, 1), name)
+        one = torch.ones(1, 1, device=name)
+        float(cell.dots(one, one) + cell.times(one[0], one)[0])
     except (RuntimeError, AssertionError) as error:
         raise ValueError(
             f"device is {name!r}, which torch cannot use here ({str(error).splitlines()[0]}). Use "

@@ -35,6 +35,7 @@ __all__ = [
     "read_ratings",
     "read_targets",
     "read_training_matrix",
+    "read_weights",
     "refuse_other_index",
     "refuse_overlap",
     "without_values",
@@ -172,6 +173,20 @@ def read_heldout(y: Any, n_users: int, items: Ids) -> scipy.sparse.csr_array:
         )
     _refuse_no_ratings(heldout, "y")
     return heldout
+
+
+def read_weights(sample_weight: Any, n_samples: int, of: str) -> np.ndarray | None:
+    """Read a weight per sample; None where there are none."""
+    if sample_weight is None:
+        return None
+    weights: np.ndarray = check_array(
+        column_or_1d(sample_weight), dtype=np.float64, ensure_2d=False, input_name="sample_weight"
+    )
+    if len(weights) != n_samples:
+        raise ValueError(
+            f"sample_weight has {len(weights)} values for {n_samples} {of}; give one for each."
+        )
+    return weights
 
 
 def hide_ratings(

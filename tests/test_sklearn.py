@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import torch
+from conftest import new
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import make_regression
@@ -33,6 +35,8 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skautorec import AutoRecRegressor, Ratings
+from skautorec._inputs import hide_ratings
+from skautorec.baselines import BiasRegressor
 
 # Reasons for failing a check of scikit-learn, by the name of the check: there are none.
 EXPECTED_FAILURES: dict[str, str] = {}
@@ -294,3 +298,54 @@ def count_threads(model, X, y=None):
 def test_two_jobs_share_the_cores(ratings, small):
     counts = cross_validate(small, ratings, cv=4, n_jobs=2, scoring=count_threads)
     assert 2 * max(counts["test_score"]) <= max(2, joblib.cpu_count())
+
+
+@pytest.fixture
+def routing():
+    with config_context(enable_metadata_routing=True):
+        yield
+
+
+@pytest.mark.usefixtures("routing")
+def test_metadata_routing_reaches_score(ratings):
+    weights = np.random.default_rng(0).random(len(ratings))
+    for estimator in (new("item"), BiasRegressor()):
+        weighted = clone(estimator).set_score_request(sample_weight=True)
+        pipeline = make_pipeline(weighted).fit(ratings)
+        expected = r2_score(ratings.values, weighted.predict(ratings), sample_weight=weights)
+        assert pipeline.score(ratings, sample_weight=weights) == pytest.approx(expected)
+        assert make_pipeline(estimator).fit(ratings).score(ratings) == pytest.approx(
+            estimator.score(ratings)
+        )
+        searched = GridSearchCV(make_pipeline(weighted), {}, cv=2)
+        searched.fit(ratings, ratings.values, sample_weight=weights)
+        scores = cross_validate(
+            weighted, ratings, ratings.values, cv=2, params={"sample_weight": weights}
+        )
+        np.testing.assert_allclose(searched.best_score_, scores["test_score"].mean())
+        plain = cross_validate(weighted, ratings, ratings.values, cv=2)
+        assert not np.allclose(plain["test_score"], scores["test_score"])
+
+
+def test_rows_of_a_matrix_are_weighted_as_their_ratings(ratings):
+    R = ratings.to_matrix()
+    model = new("item").fit(R)
+    some = np.arange(R.shape[0]) % 3 == 0
+    expected = model.score(R[some])
+    # What score(R) hides is drawn for all rows, so that rows are left out by context and heldout.
+    context, heldout = hide_ratings(R)
+    assert model.score(context, heldout, sample_weight=some) == pytest.approx(
+        model.score(context[some], heldout[some])
+    )
+    assert model.score(R, sample_weight=np.full(R.shape[0], 2.0)) == model.score(R) != expected
+
+
+@pytest.mark.parametrize("estimator", [new("item"), BiasRegressor()])
+def test_weights_that_do_not_fit_are_refused(estimator, ratings):
+    model = clone(estimator).fit(ratings)
+    with pytest.raises(ValueError, match="sample_weight has 3 values for 1500 ratings"):
+        model.score(ratings, sample_weight=[1, 2, 3])
+    with pytest.raises(ValueError, match="sample_weight has 3 values for 80 rows of X"):
+        model.score(ratings.to_matrix(), sample_weight=[1, 2, 3])
+    with pytest.raises(ValueError, match="sample_weight contains NaN"):
+        model.score(ratings, sample_weight=np.full(1500, np.nan))

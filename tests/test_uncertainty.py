@@ -10,6 +10,7 @@ from test_ridge import Shared
 from skautorec import AutoRecRegressor, Ratings
 from skautorec._core.model import ItemPart
 from skautorec._core.ridge import Prior, relative_variances
+from skautorec.baselines import BiasRegressor
 from skautorec.datasets import make_ratings
 
 
@@ -169,3 +170,14 @@ def test_tiny_penalties_have_a_std_too(lambd, activation, ratings):
     predicted, std = model.predict(ratings, return_std=True)
     assert np.isfinite(predicted).all()
     assert np.isfinite(std).all() and (std > 0).all()
+
+
+def test_pairs_of_a_large_matrix_are_told_apart():
+    # There are more of them than int32 counts, in which sparse matrices hold rows and columns.
+    cells = np.array([[0, 40_000, 69_999], [69_999, 3, 0]], dtype=np.int32)
+    R = scipy.sparse.coo_array(([5.0, 1.0, 3.0], tuple(cells)), (70_000, 70_000)).tocsr()
+    assert R.indices.dtype == np.int32
+    model = BiasRegressor().fit(R)
+    _, std = model._predict_cells(model._users_of(R), R, return_std=True)
+    _, expected = model.predict(Ratings.from_matrix(R), return_std=True)
+    np.testing.assert_allclose(std, expected)

@@ -18,6 +18,7 @@ from .codes import CellCodes, Layers, Sums
 from .draws import Draws
 from .encoding import Encoding, row_blocks
 from .factors import Rows, shared_tensor
+from .isolation import isolated
 from .matrix import rows_of_cells, select, transposed, with_values
 from .module import DenseAutoRec
 from .network import ACTIVATIONS, AutoRec
@@ -277,6 +278,7 @@ class Encoder:
         """One decoded row without ratings."""
         return Rows(self.prior_weight[None], np.array([self.prior_bias]))
 
+    @isolated
     def to_module(self, decoder: Rows, slope: np.ndarray, low: float, high: float) -> DenseAutoRec:
         """Dense module; see `DenseAutoRec` for the decoder and the range of its input."""
         biases = decoder.bias - decoder.factors @ self.mean_code

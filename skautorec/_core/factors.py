@@ -14,6 +14,7 @@ import numpy as np
 import scipy.sparse
 import torch
 
+from .isolation import isolated
 from .sparse import sampled_dots
 
 __all__ = ["Factors", "Rows", "shared_tensor"]
@@ -56,6 +57,7 @@ class Factors:
     rows: Rows
     columns: Rows
 
+    @isolated
     def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Scores of pairs: shape (n_pairs,)."""
         scores = self.rows.bias[rows] + self.columns.bias[columns]
@@ -74,6 +76,7 @@ class Factors:
         scores[order] += sampled_dots(indptr, indices, left, right).numpy()
         return scores
 
+    @isolated
     def block(self, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
         """Scores of some rows against every column: shape (n, n_columns)."""
         part = self.rows[rows]
@@ -84,6 +87,7 @@ class Factors:
         scores += self.columns.bias
         return scores
 
+    @isolated
     def top(
         self, n: int, hidden: scipy.sparse.csr_array | None = None
     ) -> tuple[np.ndarray, np.ndarray]:

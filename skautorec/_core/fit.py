@@ -13,6 +13,7 @@ from .calibration import Calibration
 from .draws import Draws
 from .encoder import Encoder, Observed, Problem, by_decoded, train_encoder
 from .factors import Factors, Rows
+from .isolation import isolated
 from .matrix import Read, Table, select
 from .model import ItemPart, Member, Model, UserPart, mean_items, mean_users
 from .training import History, Progress, Settings
@@ -31,6 +32,7 @@ class _Encoders:
     user: Encoder | None
 
 
+@isolated
 def fit_model(
     read: Read,
     settings: Settings,

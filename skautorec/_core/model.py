@@ -15,6 +15,7 @@ import scipy.sparse
 from .codes import Sums
 from .encoder import Encoder, Observed
 from .factors import Rows
+from .isolation import isolated
 from .matrix import Read, Table, rows_of_cells, transposed
 from .users import Users
 
@@ -134,6 +135,7 @@ class Model:
         """Parts of all members, in the order of their factors."""
         return [part for member in self.members for part in member.parts]
 
+    @isolated
     def fold_in(self, users: Users) -> Rows:
         """Rows of users, known or new, from their ratings."""
         return mean_users([part.fold_in(users) for part in self.parts], len(self.members))
@@ -170,6 +172,7 @@ class Model:
         of_rows, of_codes = self.relative_variances(users, rows, asked, read)
         return self.noise + self.spread * of_rows + self.code_spread * of_codes
 
+    @isolated
     def relative_variances(
         self, users: Users, rows: np.ndarray, asked: scipy.sparse.csr_array, read: Read
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -32,7 +32,7 @@ _MOST_CELLS = 2**31 - 1
 # other threads run.
 with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "Sparse (CSR tensor|invariant)", UserWarning)
-    torch.sparse_csr_tensor([0, 0], [], [], size=(1, 1), check_invariants=False)
+    torch.sparse_csr_tensor([0, 0], [], [], size=(1, 1), device="cpu", check_invariants=False)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,37 @@
+"""Torch's global modes, which must not matter to what is computed here."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import ParamSpec, TypeVar
+
+import torch
+
+__all__ = ["isolated"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def isolated(function: Callable[P, T]) -> Callable[P, T]:
+    """Run a function as if its caller had set no mode of torch.
+
+    Neither inference mode, nor `torch.no_grad`, nor autocast, nor a default device.
+    """
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        with ExitStack() as modes:
+            # It also enables gradients.
+            modes.enter_context(torch.inference_mode(False))
+            for device in ("cpu", "cuda"):
+                if torch.is_autocast_enabled(device):
+                    modes.enter_context(torch.autocast(device, enabled=False))
+            # Not always: it makes each call of torch slower.
+            if torch.get_default_device().type != "cpu":
+                modes.enter_context(torch.device("cpu"))
+            return function(*args, **kwargs)
+
+    return run
