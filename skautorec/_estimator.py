@@ -225,8 +225,9 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_units": [Interval(Integral, 1, None, closed="left"), "array-like"],
-        "lambd": [Interval(Real, 0, None, closed="neither")],
-        "decoder_lambd": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        # Single precision holds no more.
+        "lambd": [Interval(Real, 1e-20, 1e20, closed="both")],
+        "decoder_lambd": [StrOptions({"auto"}), Interval(Real, 1e-20, 1e20, closed="both")],
         "kind": [StrOptions(set(N_PARTS))],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],

@@ -570,3 +570,25 @@ def test_a_memory_mapped_estimator_serves_without_a_warning(ratings, tmp_path):
     assert not mapped.item_factors_.flags.writeable
     np.testing.assert_array_equal(mapped.predict(ratings), model.predict(ratings))
     np.testing.assert_array_equal(mapped.recommend({3: 5})[0], model.recommend({3: 5})[0])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"lambd": 1e-20, "hidden_units": (8, 4)},
+        {"lambd": 1e-20, "dropout": 0.0},
+        {"decoder_lambd": 1e-20},
+        {"lambd": 1e20},
+        {"decoder_lambd": 1e20},
+    ],
+)
+@pytest.mark.parametrize("activation", ["relu", "identity"])
+def test_predictions_are_finite_with_the_smallest_and_largest_penalties(changed, activation):
+    # With as few ratings an item as units, which leaves equations without a penalty singular.
+    ratings = make_ratings(30, 200, 900, random_state=1)
+    model = new("both", activation=activation, **changed).fit(ratings)
+    R = ratings.to_matrix()
+    for told in (*model.predict(ratings, return_std=True), *model.predict(R, return_std=True)):
+        assert np.isfinite(told).all()
+    assert np.isfinite(model.user_factors_).all()
+    assert np.isfinite(model.item_factors_).all()

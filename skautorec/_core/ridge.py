@@ -205,7 +205,7 @@ class System:
             sides = self.sides[~is_good].double()
             exact = sides @ sides.transpose(1, 2)
             exact.diagonal(dim1=1, dim2=2).add_(penalty)
-            again = torch.cholesky_solve(right[~is_good].double(), _cholesky(exact)[0])
+            again = torch.cholesky_solve(right[~is_good].double(), _factors(exact))
             solved[~is_good] = again.to(right.dtype)
         return solved
 
@@ -255,7 +255,7 @@ def relative_variances(
         inner.diagonal(dim1=1, dim2=2).add_(1)
         factors, is_positive = _cholesky(inner)
         if not is_positive.all():
-            factors[~is_positive] = _cholesky(inner[~is_positive].double())[0].to(inner.dtype)
+            factors[~is_positive] = _factors(inner[~is_positive].double()).to(inner.dtype)
         for i, row in enumerate(rows.tolist()):
             part = slice(int(at_indptr[row]), int(at_indptr[row + 1]))
             right = asked[at_indices[part]].t()
@@ -303,6 +303,21 @@ def _cholesky(matrices: Tensor) -> tuple[Tensor, Tensor]:
         matrices = hardshrink(matrices, _NEGLIGIBLE)
     factors, info = torch.linalg.cholesky_ex(matrices)
     return factors, info == 0
+
+
+def _factors(matrices: Tensor) -> Tensor:
+    """Factors in double precision, of matrices whose diagonals are changed.
+
+    Where rounding leaves a matrix indefinite, as a penalty does that is far below it, the diagonal
+    is raised by the rounding, which is enough: Higham (2002), theorem 10.7.
+    """
+    factors, is_good = _cholesky(matrices)
+    if not is_good.all():
+        diagonal = matrices.diagonal(dim1=1, dim2=2)
+        rounding = 2 * (matrices.shape[1] + 1) ** 2 * torch.finfo(matrices.dtype).eps
+        diagonal += rounding * diagonal.amax(dim=1, keepdim=True)
+        factors = _cholesky(matrices)[0]
+    return factors
 
 
 def bias_penalty(residuals: np.ndarray, rows: np.ndarray) -> float:
