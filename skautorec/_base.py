@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, Self, overload
@@ -12,7 +11,7 @@ import scipy.sparse
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from . import _persistence
+from . import _fields, _persistence
 from ._core.factors import Factors, Rows
 from ._core.matrix import Read, Table, rows_of_cells, rows_or_none
 from ._core.users import Training, Users, compact
@@ -29,6 +28,7 @@ from ._inputs import (
     refuse_overlap,
 )
 from ._links import DOCUMENTATION, see
+from ._persistence import File
 from ._progress import Quiet
 from ._ratings import Ratings
 from ._recommend import RecommenderMixin, shown
@@ -147,10 +147,7 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         self.item_factors_, self.item_bias_ = items.factors, items.bias
         inputs, targets = given()
         self._training = Training(compact(inputs), None if targets is None else compact(targets))
-        self._is_rated = np.zeros(len(self._target_items), dtype=bool)
-        self._is_rated[self._seen.indices] = True
-        self._share_ids()
-        self.rating_range_ = self._scale.bounds
+        self._derive()
         progress.end()
 
     def _progress(self, X: Any, y: Any) -> Quiet:
@@ -405,44 +402,49 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             weights = weights[rows_of_cells(heldout)]
         return float(r2_score(heldout.data, predicted, sample_weight=weights))
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, file: File) -> None:
         """Write the fitted estimator to one file that loads without pickle.
 
         Parameters
         ----------
-        path : path
-            The file; an existing one is replaced once the new one is complete.
+        file : path or binary file object
+            Where to write; an existing file at a path is replaced once the new one is complete and
+            on the disk.
 
         Raises
         ------
         TypeError
-            Ids of a type that cannot be written without pickle; the message names it. Numbers,
-            strings, bytes, booleans, datetime64, UUIDs and tuples of these can.
+            A parameter or an id of a type that cannot be written without pickle; the message names
+            it. Of ids, numbers, strings, bytes, booleans, datetime64, UUIDs and tuples of these
+            can.
         OSError
-            There is no such folder, ``path`` is a folder, or it cannot be written.
+            There is no such folder, it is a folder, or it cannot be written.
 
         Notes
         -----
         The file holds the training ratings. A ``RandomState`` instance in ``random_state`` is saved
-        as None; callbacks are not saved.
+        as None. Callbacks, and attributes that are not the estimator's, are not saved.
         """
         check_is_fitted(self)
         params = self.get_params(deep=False)
         if isinstance(params.get("random_state"), np.random.RandomState):
             params["random_state"] = None
-        left_out = {"user_ids_", "item_ids_", "target_ids_", "_skl_callbacks", *params}
-        fitted = {name: value for name, value in self.__dict__.items() if name not in left_out}
         name = self._public_name()
-        _persistence.write(path, {"estimator": name, "params": params, "fitted": fitted})
+        content = _fields.pack(name, self.__dict__)
+        header = {"estimator": name, "params": _persistence.plain_params(params)}
+        _persistence.write(file, header | {"fitted": content.values}, content.arrays)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, file: File) -> Self:
         """Read an estimator that `save` wrote.
+
+        Nothing in a file is believed: what loads is a model that `fit` could have made, whoever
+        wrote it.
 
         Parameters
         ----------
-        path : path
-            The file.
+        file : path or binary file object
+            What to read; an object from where it stands.
 
         Returns
         -------
@@ -457,17 +459,20 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         FileNotFoundError
             There is no such file.
         """
-        state = _persistence.read(path)
-        saved, wanted = state["estimator"], cls._public_name()
-        if saved != wanted:
-            raise ValueError(
-                f"{os.fspath(path)!r} was written by {saved}.save, and {wanted}.load reads files "
-                f"of {wanted}. Use {saved}.load."
-            )
-        estimator = cls(**state["params"])
-        estimator.__dict__.update(state["fitted"])
-        estimator._share_ids()
-        return estimator
+        wanted = cls._public_name()
+        with _persistence.read(file) as (values, arrays):
+            saved = values["estimator"]
+            _persistence.need(saved in _fields.ESTIMATORS, "it holds something else")
+            if saved == wanted:
+                estimator = cls(**_persistence.read_params(values["params"]))
+                content = _fields.Content(values["fitted"], arrays)
+                estimator.__dict__.update(_fields.unpack(wanted, content))
+                estimator._derive()
+                return estimator
+        raise ValueError(
+            f"The file was written by {saved}.save, and {wanted}.load reads files of {wanted}. Use "
+            f"{saved}.load."
+        )
 
     @classmethod
     def _public_name(cls) -> str:
@@ -476,9 +481,13 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         ours = (one for one in cls.__mro__ if one.__module__.partition(".")[0] == package)
         return next(ours).__name__
 
-    def _share_ids(self) -> None:
+    def _derive(self) -> None:
+        """Set what follows from the rest."""
         self.user_ids_, self.item_ids_ = self._users.array, self._items.array
         self.target_ids_ = self._target_items.array
+        self.rating_range_ = self._scale.bounds
+        self._is_rated = np.zeros(len(self._target_items), dtype=bool)
+        self._is_rated[self._seen.indices] = True
 
     def _read_context(self, X: Any) -> scipy.sparse.csr_array:
         return read_new_matrix(self, X, self._items)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import scipy.sparse
@@ -250,12 +250,12 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         hidden_units: Any = 200,
         *,
         lambd: float = 100.0,
-        decoder_lambd: Any = "auto",
-        kind: str = "item",
+        decoder_lambd: float | Literal["auto"] = "auto",
+        kind: Literal["item", "user", "both"] = "item",
         n_estimators: int = 1,
-        activation: str = "sigmoid",
+        activation: Literal["sigmoid", "tanh", "relu", "identity"] = "sigmoid",
         dropout: float | None = None,
-        solver: str = "adam",
+        solver: Literal["adam", "rmsprop", "sgd", "rprop", "lbfgs"] = "adam",
         learning_rate: float | None = None,
         batch_size: int | None = None,
         max_iter: int = 300,

@@ -8,7 +8,9 @@ does not.
 from __future__ import annotations
 
 import datetime
+import json
 import numbers
+import sys
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import repeat
@@ -27,6 +29,8 @@ _NOT_SAVED = (
     "or tuples of these; use pickle or joblib instead. "
     + see("guide/running.html#files-and-whom-to-trust")
 )
+# Most characters of the JSON of an id in a file.
+_LONGEST = 2**16
 # Types whose values have one natural order, in which a vocabulary is then kept.
 _SORTABLE = (str, bytes, int, float, tuple, UUID, datetime.date)
 
@@ -168,32 +172,40 @@ class Ids:
             self._codes_by_key = dict(zip(keys, range(len(keys)), strict=True))
         return self._codes_by_key
 
-    def to_json(self) -> dict[str, Any]:
-        """Structure of JSON types that `from_json` turns back into the same ids.
+    def to_arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Array of the ids or, of Python objects, of their JSON, an id a line; by name.
 
         Raises
         ------
         TypeError
             An id is neither int, float, str, bytes, bool, datetime64, UUID nor a tuple of these.
+        ValueError
+            The JSON of an id is longer than 65,536 characters.
         """
-        kind = self.array.dtype.kind
-        if kind == "M":
-            ids = self.array.view(np.int64).tolist()
-        elif kind in "biuU" or _is_double(self.array.dtype):
-            ids = self.array.tolist()
-        else:
-            ids = [_encode(id) for id in self.array]
-        return {"dtype": self.array.dtype.str, "ids": ids}
+        if self.array.dtype.kind in "biuMU" or _is_double(self.array.dtype):
+            return {name: self.array}
+        lines = [json.dumps(_encode(id)) for id in self.array]
+        if max(map(len, lines), default=0) > _LONGEST:
+            raise ValueError(f"An id is longer than the {_LONGEST} characters that can be saved.")
+        return {f"{name}.json": np.frombuffer("\n".join(lines).encode(), np.uint8)}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Ids:
-        """Ids that `to_json` described."""
-        dtype = np.dtype(content["dtype"])
-        if dtype.kind == "M":
-            return cls(np.array(content["ids"], dtype=np.int64).astype(dtype))
-        if dtype.kind in "biufU":
-            return cls(np.array(content["ids"], dtype=dtype))
-        return cls(_object_array([_decode(id) for id in content["ids"]]))
+    def from_arrays(cls, name: str, arrays: dict[str, np.ndarray]) -> Ids:
+        """Ids that `to_arrays` gave, taken from arrays that anybody may have made.
+
+        Raises an error of one of many types where they are no ids.
+        """
+        if name in arrays:
+            array = arrays.pop(name)
+            if array.dtype.kind == "U" and (array.view(np.uint32) > sys.maxunicode).any():
+                raise ValueError(f"{name} holds what is no character")
+            if array.dtype.kind == "b" and (array.view(np.uint8) > 1).any():
+                raise ValueError(f"{name} holds what is neither true nor false")
+            return cls(array)
+        lines = arrays.pop(f"{name}.json").tobytes().splitlines()
+        if max(map(len, lines), default=0) > _LONGEST:
+            raise ValueError(f"an id in {name} is too long")
+        return cls(_object_array([_decode(json.loads(line)) for line in lines]))
 
 
 def as_id_array(ids: Any) -> np.ndarray:
@@ -525,6 +537,8 @@ def _decode(content: Any) -> Any:
         return tuple(_decode(part) for part in value)
     if kind == "numpy":
         dtype = np.dtype(value[0])
+        if dtype.kind not in "biufM":
+            raise ValueError(f"{dtype} is no type of an id")
         stored = np.array([value[1]], dtype=np.int64 if dtype.kind == "M" else dtype)
         return stored.astype(dtype)[0]
     readers: dict[str, Callable[[str], Any]] = {

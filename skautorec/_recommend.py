@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 import scipy.sparse
@@ -48,6 +48,39 @@ class RecommenderMixin:
             self, folded: Rows, users: Users, rows: np.ndarray, items: np.ndarray
         ) -> np.ndarray: ...
 
+    @overload
+    def recommend(
+        self,
+        user: Any,
+        n: int = ...,
+        *,
+        exclude_seen: bool = ...,
+        candidates: Any = ...,
+        exclude: Any = ...,
+        return_std: Literal[False] = ...,
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+    @overload
+    def recommend(
+        self,
+        user: Any,
+        n: int = ...,
+        *,
+        exclude_seen: bool = ...,
+        candidates: Any = ...,
+        exclude: Any = ...,
+        return_std: Literal[True],
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+    @overload
+    def recommend(
+        self,
+        user: Any,
+        n: int = ...,
+        *,
+        exclude_seen: bool = ...,
+        candidates: Any = ...,
+        exclude: Any = ...,
+        return_std: bool,
+    ) -> tuple[np.ndarray, ...]: ...
     def recommend(
         self,
         user: Any,

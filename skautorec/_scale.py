@@ -59,7 +59,8 @@ class Scale:
         return (self.high - self.low) / 4
 
     @property
-    def _is_shared(self) -> bool:
+    def is_shared(self) -> bool:
+        """Whether all columns have one range."""
         return bool(np.ptp(self.low) == 0 and np.ptp(self.high) == 0)
 
     def to_stars(self, ratings: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
@@ -67,7 +68,7 @@ class Scale:
 
         In a column whose lowest and highest rating are equal every rating is 3 stars.
         """
-        columns = 0 if self._is_shared else ratings.indices
+        columns = 0 if self.is_shared else ratings.indices
         slope, stars = self.slope[columns], ratings.data - self.low[columns]
         stars /= np.where(slope > 0, slope, np.inf)
         stars += np.where(slope > 0, 1.0, 3.0)
@@ -77,7 +78,7 @@ class Scale:
 
     def users(self, stars: Rows) -> Rows:
         """Turn user rows that score in stars into rows that score in rating units."""
-        if self._is_shared:
+        if self.is_shared:
             return Rows(stars.factors, stars.bias * self.slope[0])
         return Rows(np.column_stack((stars.factors, stars.bias)), np.zeros(len(stars)))
 
@@ -87,7 +88,7 @@ class Scale:
         Columns of different ranges scale a user's bias differently, so there it becomes a factor.
         """
         factors = stars.factors
-        if not self._is_shared:
+        if not self.is_shared:
             factors = np.column_stack((factors, np.ones(len(stars))))
         bias = self.low + self.slope * (stars.bias - 1)
         return Rows(factors * self.slope[:, None], bias)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import scipy.sparse
@@ -205,7 +205,7 @@ class PopularityRecommender(RatingRegressor):
         "rating_range": ["array-like", None],
     }
 
-    def __init__(self, by: str = "count", *, rating_range: Any = None) -> None:
+    def __init__(self, by: Literal["count", "mean"] = "count", *, rating_range: Any = None) -> None:
         self.by = by
         self.rating_range = rating_range
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from sklearn.model_selection import GridSearchCV
 
 from skautorec import AutoRecRegressor, Ratings
-from skautorec._core import fit
+from skautorec._core import fit, training
 from skautorec._core.sparse import Pattern
 from skautorec._progress import FitProgress
 from skautorec.datasets import make_ratings
@@ -307,37 +308,62 @@ def test_a_failed_fit_keeps_the_last_good_one():
     np.testing.assert_array_equal(good.predict(R), before)
 
 
-def test_interrupting_a_fit_keeps_the_best_so_far():
+def interrupt(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [
+        (FitProgress, "epoch"),
+        (training, "add_gradient"),
+        (fit, "Calibration"),
+        (fit.Model, "__init__"),
+        (FitProgress, "end"),
+    ],
+)
+@pytest.mark.parametrize("is_fitted", [False, True])
+def test_an_interrupt_at_any_moment_of_a_fit_leaves_the_estimator_as_it_was(
+    where, name, is_fitted, monkeypatch
+):
+    many = model(kind="both", n_estimators=2)
+    if is_fitted:
+        many.fit(R)
+    before = dict(vars(many))
+    monkeypatch.setattr(where, name, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        many.fit(R[:20])
+    assert vars(many).keys() == before.keys()
+    assert all(vars(many)[key] is value for key, value in before.items())
+
+
+def test_an_interrupt_ends_a_search_and_not_only_a_fit(monkeypatch):
+    started = []
+    monkeypatch.setattr(FitProgress, "__init__", lambda *args: started.append(args))
+    monkeypatch.setattr(FitProgress, "phase", interrupt)
+    search = GridSearchCV(model(), {"lambd": [5, 50]}, cv=2, n_jobs=1, error_score=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(TABLE, TABLE.values)
+    assert len(started) == 1
+    assert not hasattr(search, "cv_results_")
+
+
+def test_control_c_interrupts_training():
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("signals reach the main thread only")
     slow = model(max_iter=100_000, tol=0.0, n_iter_no_change=100_000)
+    parameters = dict(vars(slow))
     # Programs that were started in the background ignore this signal.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
     timer.start()
-    with pytest.warns(RuntimeWarning, match=r"interrupted after \d+ of at most 100000 epochs"):
-        slow.fit(R)
-    timer.join()
-    signal.signal(signal.SIGINT, before)
-    assert 1 <= slow.n_iter_ < 100_000
-    assert np.isfinite(slow.predict(R)).all()
-
-
-def test_an_interrupt_ends_the_fit_and_not_only_a_network(monkeypatch):
-    heard = []
-
-    def interrupt(progress, number, loss, score):
-        heard.append(number)
-        if len(heard) == 18:  # in the first part of the second member
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(FitProgress, "epoch", interrupt)
-    with pytest.warns(RuntimeWarning, match="without further members"):
-        many = model(kind="both", n_estimators=5, max_iter=7).fit(R)
-    assert len(heard) == 18
-    monkeypatch.undo()
-    one = model(kind="both", max_iter=7).fit(R)
-    np.testing.assert_array_equal(many.item_factors_, one.item_factors_)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            slow.fit(R)
+    finally:
+        timer.join()
+        signal.signal(signal.SIGINT, before)
+    assert vars(slow) == parameters
 
 
 @pytest.mark.parametrize("n_held_out", [0, 1])

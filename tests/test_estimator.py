@@ -357,72 +357,6 @@ def test_copies_predict_the_same_to_the_bit(kind, way, with_y, ratings, tmp_path
     assert clone(other).fit(X, *([R[:, 40:]] if with_y else [])).n_iter_ == model.n_iter_
 
 
-def test_parameters_survive_saving(ratings, tmp_path):
-    model = AutoRecRegressor(
-        (np.int64(8), 4),
-        lambd=np.float64(3),
-        rating_range=(0, 6),
-        max_iter=5,
-        random_state=np.random.RandomState(0),
-    ).fit(ratings)
-    model.save(tmp_path / "model")
-    loaded = AutoRecRegressor.load(tmp_path / "model")
-    expected = model.get_params() | {"random_state": None}
-    assert loaded.get_params() == expected
-    assert set(vars(loaded)) == set(vars(model))
-
-
-def test_files_that_are_not_whole_are_refused(ratings, tmp_path):
-    path = tmp_path / "model"
-    new("item").fit(ratings).save(path)
-    content = path.read_bytes()
-    (tmp_path / "short").write_bytes(content[: len(content) // 2])
-    (tmp_path / "empty").write_bytes(b"")
-    (tmp_path / "text").write_text("not a model")
-    for name in ("short", "empty", "text"):
-        with pytest.raises(ValueError, match="not a complete file"):
-            AutoRecRegressor.load(tmp_path / name)
-    with pytest.raises(FileNotFoundError):
-        AutoRecRegressor.load(tmp_path / "nothing")
-
-
-def rewritten(path, change):
-    with np.load(path, allow_pickle=False) as archive:
-        content = dict(archive)
-    change(content)
-    with open(path, "wb") as file:
-        np.savez(file, **content)
-    return path
-
-
-def test_files_that_were_changed_or_are_newer_are_refused(ratings, tmp_path):
-    path = tmp_path / "model"
-    model = new("item").fit(ratings)
-
-    def tamper(content):
-        content["array0"] = content["array0"] + 1
-
-    def age(content):
-        content["header"] = np.array(str(content["header"]).replace('"version": 1', '"version": 2'))
-
-    for change, message in ((tamper, "was changed"), (age, "Upgrade skautorec")):
-        model.save(path)
-        with pytest.raises(ValueError, match=message):
-            AutoRecRegressor.load(rewritten(path, change))
-
-
-def test_ids_that_need_pickle_are_refused_by_save_and_kept_by_pickle(tmp_path):
-    ids = np.array([1.5j, 2.5j], dtype=object)
-    model = new("item").fit(Ratings([0, 1], [0, 1], [1.0, 2.0], user_ids=ids))
-    path = tmp_path / "model"
-    path.write_text("what was there")
-    with pytest.raises(TypeError, match="complex"):
-        model.save(path)
-    assert path.read_text() == "what was there"
-    assert [file.name for file in tmp_path.iterdir()] == ["model"]
-    assert len(pickle.loads(pickle.dumps(model)).recommend(1.5j)[0]) == 1
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 def test_cuda_trains_and_its_model_needs_no_cuda(kind, ratings):
     model = new(kind, device="cuda").fit(ratings)
@@ -541,26 +475,6 @@ def test_rows_of_y_belong_to_those_of_x(ratings):
     # With another index rows are matched by position, as scikit-learn does; parts of it too.
     scores = cross_val_score(new("item"), X, y.reset_index(drop=True), error_score="raise")
     np.testing.assert_array_equal(scores, cross_val_score(new("item"), X, y))
-
-
-def test_saved_files_have_the_usual_mode_and_links_stay(ratings, tmp_path):
-    model = new("item").fit(ratings)
-    (tmp_path / "usual").touch()
-    model.save(tmp_path / "model.npz")
-    assert (tmp_path / "model.npz").stat().st_mode == (tmp_path / "usual").stat().st_mode
-    (tmp_path / "model.npz").chmod(0o440)
-    mode = (tmp_path / "model.npz").stat().st_mode
-    model.save(tmp_path / "model.npz")
-    assert (tmp_path / "model.npz").stat().st_mode == mode
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.npz", "usual"]
-    try:
-        (tmp_path / "link").symlink_to("model.npz")
-    except OSError:  # Windows, without the right to
-        return
-    before = (tmp_path / "model.npz").read_bytes()
-    new("user").fit(ratings).save(tmp_path / "link")
-    assert (tmp_path / "link").is_symlink()
-    assert (tmp_path / "model.npz").read_bytes() != before
 
 
 def test_a_memory_mapped_estimator_serves_without_a_warning(ratings, tmp_path):

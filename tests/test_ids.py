@@ -3,7 +3,6 @@
 import copy
 import datetime
 import enum
-import json
 import pickle
 import time
 import uuid
@@ -346,9 +345,11 @@ def test_skops(ids):
         [],
     ],
 )  # fmt: skip
-def test_json_restores_values_types_and_dtype(ids):
+def test_arrays_for_files_restore_values_types_and_dtype(ids):
     known = Ids(ids)
-    restored = Ids.from_json(json.loads(json.dumps(known.to_json())))
+    arrays = {name: array.copy() for name, array in known.to_arrays("ids").items()}
+    restored = Ids.from_arrays("ids", arrays)
+    assert not arrays
     assert restored.array.dtype == known.array.dtype
     assert _typed(restored.array) == _typed(known.array)
 
@@ -373,9 +374,40 @@ def _typed(id):
     ],
 )
 @pytest.mark.parametrize("container", [lambda id: [id], lambda id: ["a", id]])
-def test_json_refuses_other_types_by_name(id, name, container):
+def test_arrays_for_files_refuse_other_types_by_name(id, name, container):
     with pytest.raises(TypeError, match=rf"{name}: .*UUID.*use pickle or joblib instead"):
-        Ids(container(id)).to_json()
+        Ids(container(id)).to_arrays("ids")
+
+
+def test_arrays_for_files_refuse_endless_ids():
+    with pytest.raises(ValueError, match="longer than the 65536 characters"):
+        Ids(["a", "b" * 70_000]).to_arrays("ids")
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("ids", np.array([2**31, 5], np.uint32).view("U1")),
+        ("ids", np.array([1, 2], np.uint8).view(bool)),
+        ("ids", np.array([3, 3])),
+        ("ids", np.array([1.0, np.nan])),
+        ("ids.json", '{"numpy": ["V1000000000000", 0]}'),
+        ("ids.json", '{"numpy": ["O", 0]}'),
+        ("ids.json", '{"other": 1}'),
+        ("ids.json", "[1]"),
+        ("ids.json", '{"tuple": 5}'),
+        ("ids.json", "[" * 60_000),
+        ("ids.json", '"' + "a" * 70_000 + '"'),
+        ("ids.json", "null"),
+        ("ids.json", "5\n5"),
+        ("other", np.array([1])),
+    ],
+)
+def test_arrays_that_are_no_ids_are_refused(name, array):
+    if isinstance(array, str):
+        array = np.frombuffer(array.encode(), np.uint8)
+    with pytest.raises((KeyError, RecursionError, TypeError, ValueError)):
+        Ids.from_arrays("ids", {name: array})
 
 
 def test_a_million_ids_take_no_time():

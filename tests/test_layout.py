@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 import skautorec
+from skautorec import _versions
 from skautorec._core.solvers import SOLVERS
 
 CORE_ALONE = """
@@ -57,3 +60,37 @@ def test_estimator_is_the_only_way_from_scikit_learn_to_the_core():
     core = Path(skautorec.__file__).parent / "_core"
     for file in core.glob("*.py"):
         assert "sklearn" not in file.read_text(), file
+
+
+NAMESPACE = """
+import sys, skautorec
+modules = ["baselines", "datasets", "metrics", "model_selection", "plotting"]
+assert not [name for name in modules if "skautorec." + name in sys.modules]
+assert "matplotlib" not in sys.modules
+assert dir(skautorec) == sorted(skautorec.__all__)
+assert set(modules) < set(dir(skautorec))
+assert all(getattr(skautorec, name) is sys.modules["skautorec." + name] for name in modules)
+assert skautorec.plotting.TrainingCurveDisplay and "matplotlib" not in sys.modules
+"""
+
+
+def test_modules_are_imported_when_they_are_used():
+    subprocess.run([sys.executable, "-W", "ignore", "-c", NAMESPACE], check=True)
+    with pytest.raises(AttributeError, match=r"module 'skautorec' has no attribute 'plots'"):
+        skautorec.plots  # noqa: B018
+
+
+def test_versions_are_shown(capsys):
+    assert skautorec.show_versions() is None
+    lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert lines["skautorec"] == skautorec.__version__
+    assert lines["numpy"] == np.__version__
+    n_threads = torch.get_num_threads()
+    assert lines["torch"].startswith(f"{torch.__version__}, {n_threads} threads, CUDA")
+    assert lines.keys() >= {"python", "scikit-learn", "pandas", "narwhals", "platform"}
+
+
+def test_packages_that_are_missing_are_said_to_be(monkeypatch, capsys):
+    monkeypatch.setattr(_versions, "_PACKAGES", ("no-such-package",))
+    skautorec.show_versions()
+    assert "no-such-package: not installed" in capsys.readouterr().out

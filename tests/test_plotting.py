@@ -122,9 +122,36 @@ def test_training_curve_is_the_history(ratings):
     epochs, scores = data_of(display.validation_line_)
     assert_array_equal(epochs, 1 + np.arange(len(model.validation_scores_)))
     assert_array_equal(scores, model.validation_scores_)
-    (text,) = display.validation_ax_.texts
-    assert text.get_text() == f"best {max(scores):.3f}, epoch {model.n_iter_}"
-    assert text.xy == (model.n_iter_, max(scores))
+    _, best = display.validation_ax_.get_ylabel().split("\n")
+    assert best == f"best {max(scores):.3f}, epoch {model.n_iter_}"
+    assert_array_equal(data_of(display.validation_ax_.lines[1]), [[model.n_iter_], [max(scores)]])
+
+
+def test_training_curves_on_one_axes_share_the_other_and_differ_in_colour():
+    _, (ax, beside) = plt.subplots(1, 2, sharex=True)
+    TrainingCurveDisplay([1, 2], [0.5]).plot(beside)
+    one = TrainingCurveDisplay([9, 8, 7], [0.1, 0.2, 0.1]).plot(ax, label="one")
+    two = TrainingCurveDisplay([6, 5, 4], [0.7, 0.8, 0.9]).plot(ax)
+    assert one.validation_ax_ is two.validation_ax_
+    assert len(ax.figure.axes) == 4
+    assert one.validation_ax_.get_ylabel().split("\n")[1:] == [
+        "one: best 0.200, epoch 2", "best 0.900, epoch 3",
+    ]  # fmt: skip
+    colors = [[d.line_.get_color(), d.validation_line_.get_color()] for d in (one, two)]
+    assert colors[0][0] == colors[0][1] != colors[1][0] == colors[1][1]
+
+
+@pytest.mark.parametrize("size", [(4, 3), (8, 5)])
+@pytest.mark.parametrize("best", [0, 5, 29])
+def test_what_training_curves_say_stays_in_the_figure_and_off_the_curves(size, best):
+    figure, ax = plt.subplots(figsize=size, layout="constrained")
+    scores = np.linspace(0.1, 0.2, 30) - 0.01 * np.abs(np.arange(30) - best)
+    display = TrainingCurveDisplay(np.linspace(100, 50, 31), scores).plot(ax)
+    figure.draw_without_rendering()
+    assert not ax.texts and not display.validation_ax_.texts
+    box = display.validation_ax_.yaxis.label.get_window_extent()
+    assert box.x0 > ax.bbox.x1 and box.x1 <= figure.bbox.x1
+    assert box.y0 >= figure.bbox.y0 and box.y1 <= figure.bbox.y1
 
 
 def test_training_curve_without_validation_has_one_axis(ratings):
@@ -153,7 +180,7 @@ def test_map_shows_most_of_the_variance(model):
     assert_allclose(display.explained_variance_ratio, sizes[:2] / sizes.sum(), rtol=1e-6)
     assert_allclose(display.positions.var(axis=0), sizes[:2] / predicted.size, rtol=1e-6)
     share = sizes[0] / sizes.sum()
-    assert display.ax_.get_xlabel() == f"First component, rating units ({share:.0%})"
+    assert display.ax_.get_xlabel() == f"First component ({share:.0%}),\nin rating units"
     assert_array_equal(display.points_.get_offsets(), display.positions)
 
 
@@ -280,6 +307,16 @@ def test_several_coverages_share_one_diagonal(model, parts):
     UncertaintyDisplay.from_estimator(model, parts[1], name="again", ax=display.ax_)
     labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert labels == ["Perfectly calibrated", "both", "again"]
+
+
+def test_errors_of_several_models_are_told_apart(model, parts):
+    display = ErrorByActivityDisplay.from_estimator(model, parts[1], name="one")
+    again = ErrorByActivityDisplay.from_estimator(model, parts[1], name="two", ax=display.ax_)
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    overall = f"all: {display.overall_rmse:.3f}"
+    assert labels == [f"one, {overall}", f"two, {overall}"]
+    assert not display.ax_.texts
+    assert again.overall_line_.get_color() == again.line_.get_color()
 
 
 def test_coverage_needs_positive_deviations():

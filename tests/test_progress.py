@@ -119,6 +119,22 @@ def test_callbacks_are_torn_down_when_a_fit_fails(callbacks, ratings):
     assert not hasattr(model, "_callback_fit_ctx")
 
 
+def test_a_callback_may_interrupt_a_fit(callbacks, ratings):
+    class Impatient(Recorder):
+        def on_fit_task_end(self, estimator, context, **given):
+            super().on_fit_task_end(estimator, context, **given)
+            if context.task_name == "epoch":
+                raise KeyboardInterrupt
+
+    recorder = Impatient()
+    model = new("item").set_callbacks(recorder)
+    before = dict(vars(model))
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(ratings)
+    assert recorder.ended == ["epoch", "teardown"]
+    assert vars(model) == before
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_progress_bars_nest_in_a_search(n_jobs, callbacks, ratings, capfd):
     pytest.importorskip("rich")

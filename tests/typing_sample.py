@@ -1,11 +1,13 @@
 """What a strictly typed project may write; test_typing.py has mypy check it, nothing calls it."""
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import assert_type
 
 import numpy as np
 
+import skautorec
 from skautorec import AutoRecRegressor, Ratings
 from skautorec.baselines import BiasRegressor, PopularityRecommender
 from skautorec.datasets import fetch_movielens, make_ratings
@@ -30,6 +32,10 @@ def look(ratings: Ratings) -> tuple[int, float]:
 
 
 def fit(ratings: Ratings) -> AutoRecRegressor:
+    AutoRecRegressor(kind="items")  # type: ignore[arg-type]
+    AutoRecRegressor(solver="Adam")  # type: ignore[arg-type]
+    AutoRecRegressor(activation="gelu")  # type: ignore[arg-type]
+    AutoRecRegressor(decoder_lambd="none")  # type: ignore[arg-type]
     return AutoRecRegressor((50, 20), lambd=20.0, kind="both", random_state=0).fit(ratings)
 
 
@@ -40,7 +46,9 @@ def predict(model: AutoRecRegressor, ratings: Ratings) -> np.ndarray:
 
 
 def recommend(model: AutoRecRegressor) -> list[np.ndarray]:
-    ids, scores = model.recommend(7, n=3)
+    assert_type(model.recommend(7, n=3), tuple[np.ndarray, np.ndarray])
+    assert_type(model.recommend([7], return_std=False), tuple[np.ndarray, np.ndarray])
+    assert_type(model.recommend(7, return_std=len("x") > 1), tuple[np.ndarray, ...])
     ids, scores, std = model.recommend({3: 5.0}, return_std=True)
     similar, cosines = model.similar_items(3)
     return [ids, scores, std, similar, cosines]
@@ -48,6 +56,10 @@ def recommend(model: AutoRecRegressor) -> list[np.ndarray]:
 
 def keep(model: AutoRecRegressor, path: Path) -> AutoRecRegressor:
     model.save(path)
+    buffer = BytesIO()
+    model.save(buffer)
+    with open(path, "rb") as file:
+        assert_type(AutoRecRegressor.load(file), AutoRecRegressor)
     again = AutoRecRegressor.load(path)
     assert_type(again.item_factors_, np.ndarray)
     assert_type(again.rating_range_, tuple[float, float])
@@ -63,6 +75,14 @@ def compare(ratings: Ratings, path: Path) -> tuple[BiasRegressor, PopularityReco
     assert_type(biases.predict(ratings, return_std=True), tuple[np.ndarray, np.ndarray])
     biases.save(path)
     assert_type(BiasRegressor.load(path), BiasRegressor)
+    PopularityRecommender(by="sum")  # type: ignore[arg-type]
     popular = PopularityRecommender(by="mean").fit(ratings)
     assert_type(popular.damping_, float)
     return biases, popular
+
+
+def reach(ratings: Ratings) -> None:
+    assert_type(skautorec.baselines.BiasRegressor().fit(ratings), BiasRegressor)
+    assert_type(skautorec.datasets.make_ratings(50, 40, 600), Ratings)
+    skautorec.show_versions()
+    skautorec.show_version()  # type: ignore[attr-defined]

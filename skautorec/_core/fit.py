@@ -100,7 +100,7 @@ def _train(
     device: str,
     progress: Progress,
 ) -> tuple[list[_Encoders], list[History]]:
-    """Train the encoders of all members; an interrupt leaves out those that are not complete."""
+    """Train the encoders of all members."""
     sides = ["item", "user"] if kind == "both" else [kind]
     styles = {"item": "ratings", "user": "residuals"}
     members: list[_Encoders] = []
@@ -120,12 +120,8 @@ def _train(
                     progress=progress,
                 )
             histories.append(history)
-            if history.interrupted and members:
-                return members, histories
         item, user = trained["item"], trained["user"]
         members.append(_Encoders(item, user.for_residuals() if item and user else user))
-        if any(history.interrupted for history in histories):
-            break
     return members, histories
 
 

@@ -173,13 +173,10 @@ class History:
         Objective of each epoch, before its steps (with dropout, of the hidden cells, weighted).
     scores : list of float
         R^2 on the held-out cells after each epoch; empty where there are none to watch.
-    interrupted : bool
-        Whether the user cut training short.
     """
 
     losses: list[float]
     scores: list[float]
-    interrupted: bool = False
 
     @property
     def n_epochs(self) -> int:
@@ -289,28 +286,18 @@ def train(
     reached = _Reached(network, validation, settings)
     losses: list[float] = []
     start = _objective(network, batches, settings, draws.into("epoch", 0))
-    interrupted = False
-    try:
-        for epoch in range(settings.max_iter):
-            of_epoch = draws.into("epoch", epoch)
-            order = of_epoch.into("batches").order(len(batches))
-            ordered = [batches[i] for i in order]
-            loss = _epoch(step, ordered, of_epoch)
-            if not math.isfinite(loss):
-                raise ValueError(_diverged(epoch + 1, settings))
-            losses.append(loss)
-            reached.look()
-            is_asked_to_stop = progress.epoch(epoch + 1, loss, reached.last)
-            if is_asked_to_stop or reached.stalled() or _stalled(losses, reached, settings):
-                break
-    except KeyboardInterrupt:
-        warnings.warn(
-            f"Training was interrupted after {len(losses)} of at most {settings.max_iter} epochs; "
-            "the model uses what was reached, without further members.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-        interrupted = True
+    for epoch in range(settings.max_iter):
+        of_epoch = draws.into("epoch", epoch)
+        order = of_epoch.into("batches").order(len(batches))
+        ordered = [batches[i] for i in order]
+        loss = _epoch(step, ordered, of_epoch)
+        if not math.isfinite(loss):
+            raise ValueError(_diverged(epoch + 1, settings))
+        losses.append(loss)
+        reached.look()
+        is_asked_to_stop = progress.epoch(epoch + 1, loss, reached.last)
+        if is_asked_to_stop or reached.stalled() or _stalled(losses, reached, settings):
+            break
     reached.restore()
     if not all(bool(parameter.isfinite().all()) for parameter in network.parameters()):
         raise ValueError(_diverged(len(losses), settings))
@@ -322,7 +309,7 @@ def train(
             RuntimeWarning,
             stacklevel=2,
         )
-    return History(losses, reached.scores, interrupted)
+    return History(losses, reached.scores)
 
 
 class _Reached:

@@ -221,27 +221,18 @@ class ErrorByActivityDisplay(Display):
                     "after the same training ratings."
                 )
         where = np.arange(len(self.rmse))
-        usual = {"marker": "o", "capsize": 3, "label": self.name}
+        overall = f"all: {self.overall_rmse:.3f}"
+        label = overall if self.name is None else f"{self.name}, {overall}"
+        usual = {"marker": "o", "capsize": 3, "label": label}
         self.errorbar_ = ax.errorbar(
             where, self.rmse, self.standard_error, **merge_kwargs(usual, errorbar_kwargs)
         )
         self.line_ = self.errorbar_.lines[0]
         color = self.line_.get_color()
         self.overall_line_ = ax.axhline(self.overall_rmse, linestyle=":", color=color)
-        ax.annotate(
-            f"all: {self.overall_rmse:.3f}",
-            (1, self.overall_rmse),
-            xycoords=ax.get_yaxis_transform(),
-            xytext=(-2, 2),
-            textcoords="offset points",
-            ha="right",
-            va="bottom",
-            color=color,
-        )
         ax.set_xticks(where, ranges)
         ax.set(xlabel="Known ratings of the user", ylabel="RMSE \u00b1 standard error")
-        if self.name is not None:
-            ax.legend(frameon=False)
+        ax.legend()
         _turn_crowded_ticks(ax)
         return self
 

@@ -183,7 +183,7 @@ class ItemMapDisplay(Display):
         if self.explained_variance_ratio is None:
             return names
         return [
-            f"{name}, rating units ({share:.0%})"
+            f"{name} ({share:.0%}),\nin rating units"
             for name, share in zip(names, self.explained_variance_ratio, strict=True)
         ]
 

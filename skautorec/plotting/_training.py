@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingCurveDisplay"]
 
+# What the axes of R^2 are found by.
+_VALIDATION = "R^2 on validation ratings"
+
 
 class TrainingCurveDisplay(Display):
     """Objective, and R^2 on the validation ratings, by epoch.
 
-    It is recommended to use `from_estimator`.
+    It is recommended to use `from_estimator`. Several may be drawn on one axes, each in a colour of
+    its own; a ``label`` names one.
 
     Parameters
     ----------
@@ -36,7 +40,7 @@ class TrainingCurveDisplay(Display):
     line_ : matplotlib Line2D
         The objective; the i-th is that after ``i`` epochs.
     validation_ax_ : matplotlib Axes or None
-        Axes of R^2, which has another unit, on the right of ``ax_``.
+        Axes of R^2, which has another unit, on the right of ``ax_``; of all displays on it.
     validation_line_ : matplotlib Line2D or None
         R^2; its first value is that after one epoch.
 
@@ -114,9 +118,7 @@ class TrainingCurveDisplay(Display):
         """
         ax = self._open(ax)
         epochs = np.arange(len(self.loss_curve))
-        (self.line_,) = ax.plot(
-            epochs, self.loss_curve, **merge_kwargs({"color": "C0"}, line_kwargs)
-        )
+        (self.line_,) = ax.plot(epochs, self.loss_curve, **merge_kwargs({}, line_kwargs))
         ax.set(xlabel="Epochs of training", ylabel="Objective (equation 2)")
         self.validation_ax_ = self.validation_line_ = None
         if self.validation_scores is not None and len(self.validation_scores):
@@ -124,21 +126,28 @@ class TrainingCurveDisplay(Display):
         return self
 
     def _plot_validation(self, ax: Axes, scores: np.ndarray) -> None:
-        right = ax.twinx()
+        right = _validation_axes(ax)
         epochs = np.arange(1, len(scores) + 1)
-        (line,) = right.plot(epochs, scores, color="C1", linestyle="--")
+        color = self.line_.get_color()
+        (line,) = right.plot(epochs, scores, color=color, linestyle="--")
         best = int(np.argmax(scores))
-        right.plot(epochs[best], scores[best], "o", color="C1")
-        right.annotate(
-            f"best {scores[best]:.3f}, epoch {epochs[best]}",
-            (epochs[best], scores[best]),
-            xytext=(0, -8),
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            color="C1",
-        )
-        right.set_ylabel("R$^2$ on validation ratings (dashed)", color="C1")
-        right.spines["right"].set_visible(True)
-        ax.yaxis.label.set_color(self.line_.get_color())
+        name = str(self.line_.get_label())
+        what = "" if name.startswith("_") else f"{name}: "  # Matplotlib's own for one without
+        what += f"best {scores[best]:.3f}, epoch {epochs[best]}"
+        right.plot(epochs[best], scores[best], "o", color=color)
+        # Beside the axes: inside, curves of any shape would strike it through.
+        right.set_ylabel(f"{right.get_ylabel()}\n{what}")
         self.validation_ax_, self.validation_line_ = right, line
+
+
+def _validation_axes(ax: Axes) -> Axes:
+    """Axes on the right for R^2, which displays on the same axes share."""
+    for other in ax.get_shared_x_axes().get_siblings(ax):
+        # Not those of another subplot that shares its x axis.
+        if other.get_label() == _VALIDATION and other.bbox.bounds == ax.bbox.bounds:
+            return other
+    right = ax.twinx()
+    right.set_label(_VALIDATION)
+    right.set_ylabel("R$^2$ on validation ratings (dashed)")
+    right.spines["right"].set_visible(True)
+    return right

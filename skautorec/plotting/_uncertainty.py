@@ -192,5 +192,5 @@ class UncertaintyDisplay(Display):
         )
         ax.xaxis.set_major_formatter("{x:.0%}")
         ax.yaxis.set_major_formatter("{x:.0%}")
-        ax.legend(loc="upper left", frameon=False)
+        ax.legend(loc="upper left", fontsize="small")
         return self

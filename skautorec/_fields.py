@@ -1,0 +1,418 @@
+"""What a file holds of a fitted estimator: names and types of its parts, and what is true of them.
+
+One description serves both ways: each field puts what an attribute holds into named values and
+arrays, and takes it out of those that somebody made, who may have made them to do harm. A field
+raises an error of any kind where it finds what `fit` cannot have made.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import scipy.sparse
+
+from ._core.biases import Biases
+from ._core.codes import Sums
+from ._core.encoder import Encoder
+from ._core.encoding import Encoding
+from ._core.model import ItemPart, Member, Model, UserPart
+from ._core.network import ACTIVATIONS
+from ._core.users import Training
+from ._ids import Ids
+from ._persistence import need
+from ._scale import Scale
+
+__all__ = ["ESTIMATORS", "Content", "pack", "unpack"]
+
+# Largest numbers in stars and in rating units, far beyond those of any fit: so that what is
+# computed from them, some of it in single precision, is finite.
+_STARS, _RATINGS = 1e12, 1e30
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass
+class Content:
+    """Plain values and arrays by name, and the lengths that stand for the symbols of shapes."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    sizes: ChainMap[str, int] = field(default_factory=ChainMap)
+
+
+class Field(Protocol):
+    """How something is kept."""
+
+    def put(self, name: str, thing: Any, content: Content) -> None:
+        """Put a thing into the content."""
+
+    def take(self, name: str, content: Content) -> Any:
+        """Take it out, once it is what it should be."""
+
+
+class Array:
+    """An array of one of some types, of numbers between bounds, whose shape is given by symbols."""
+
+    def __init__(
+        self, dtypes: str, *shape: str, low: float | None = None, high: float = _STARS
+    ) -> None:
+        self.dtypes, self.shape, self.high = dtypes.split(), shape, high
+        self.low = -high if low is None else low
+
+    def put(self, name: str, thing: Any, content: Content) -> None:
+        content.arrays[name] = np.asarray(thing)
+
+    def take(self, name: str, content: Content) -> np.ndarray:
+        array = content.arrays.pop(name)
+        need(array.dtype.str[1:] in self.dtypes, f"{name} is of type {array.dtype}")
+        need(array.ndim == len(self.shape), f"{name} has {array.ndim} dimensions")
+        for symbol, length in zip(self.shape, array.shape, strict=True):
+            need(content.sizes.setdefault(symbol, length) == length, f"{name} is of other length")
+        if array.size:
+            is_in = array.min() >= self.low and array.max() <= self.high
+            need(bool(is_in), f"{name} holds numbers out of bounds, or what is no number")
+        return array
+
+
+class Curve(Array):
+    """A list of numbers."""
+
+    def take(self, name: str, content: Content) -> Any:
+        return super().take(name, content).tolist()
+
+
+class Number:
+    """A number between bounds, both allowed: an integer where the bound below is one."""
+
+    def __init__(self, low: float, high: float = _STARS) -> None:
+        self.low, self.high = low, high
+
+    def put(self, name: str, thing: Any, content: Content) -> None:
+        content.values[name] = type(self.low)(thing)
+
+    def take(self, name: str, content: Content) -> Any:
+        number = content.values.pop(name)
+        is_in = type(number) is type(self.low) and self.low <= number <= self.high
+        need(is_in, f"{name} is {number!r}")
+        return number
+
+
+class Choice:
+    """One of some values."""
+
+    def __init__(self, *options: Any) -> None:
+        self.options = options
+
+    def put(self, name: str, thing: Any, content: Content) -> None:
+        content.values[name] = thing
+
+    def take(self, name: str, content: Content) -> Any:
+        thing = content.values.pop(name)
+        is_one = any(type(thing) is type(one) and thing == one for one in self.options)
+        need(is_one, f"{name} is {thing!r}")
+        return thing
+
+
+class Many:
+    """A list or tuple of things of one kind, whose field may depend on their number."""
+
+    def __init__(self, make: Callable[[int], Field], kind: type = list) -> None:
+        self.make, self.kind = make, kind
+
+    def put(self, name: str, thing: Any, content: Content) -> None:
+        content.values[f"{name}.n"] = len(thing)
+        for i, one in enumerate(thing):
+            self.make(i).put(f"{name}{i}", one, content)
+
+    def take(self, name: str, content: Content) -> Any:
+        n = Number(1).take(f"{name}.n", content)
+        return self.kind(self.make(i).take(f"{name}{i}", content) for i in range(n))
+
+
+class Record:
+    """An object with attributes; symbols that are new inside are its own."""
+
+    def __init__(
+        self, cls: type, is_whole: Callable[[Any], bool] = lambda thing: True, **fields: Field
+    ) -> None:
+        self.cls, self.is_whole, self.fields = cls, is_whole, fields
+
+    def put(self, name: str, thing: Any, content: Content) -> None:
+        for attribute, kept in self.fields.items():
+            kept.put(f"{name}.{attribute}", getattr(thing, attribute), content)
+
+    def take(self, name: str, content: Content) -> Any:
+        inside = Content(content.values, content.arrays, content.sizes.new_child())
+        thing = self.cls(
+            **{
+                attribute: kept.take(f"{name}.{attribute}", inside)
+                for attribute, kept in self.fields.items()
+            }
+        )
+        need(self.is_whole(thing), f"parts of {name} do not fit")
+        return thing
+
+
+class Optional:
+    """Something, or None."""
+
+    def __init__(self, kept: Field) -> None:
+        self.kept = kept
+
+    def put(self, name: str, thing: Any, content: Content) -> None:
+        content.values[name] = thing is not None
+        if thing is not None:
+            self.kept.put(name, thing, content)
+
+    def take(self, name: str, content: Content) -> Any:
+        is_there = Choice(False, True).take(name, content)
+        return self.kept.take(name, content) if is_there else None
+
+
+class Vocabulary:
+    """Ids."""
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+
+    def put(self, name: str, thing: Any, content: Content) -> None:
+        content.arrays.update(thing.to_arrays(name))
+
+    def take(self, name: str, content: Content) -> Ids:
+        ids = Ids.from_arrays(name, content.arrays)
+        need(content.sizes.setdefault(self.symbol, len(ids)) == len(ids), f"{name} are too many")
+        return ids
+
+
+class Cells:
+    """Ratings in compressed rows, with sorted columns."""
+
+    _DATA = Array("i1 i2 f4 f8", "cells", high=_RATINGS)
+
+    def __init__(self, rows: str, columns: str) -> None:
+        self.rows, self.columns = rows, columns
+
+    def put(self, name: str, thing: Any, content: Content) -> None:
+        for part in ("data", "indices", "indptr"):
+            content.arrays[f"{name}.{part}"] = getattr(thing, part)
+
+    def take(self, name: str, content: Content) -> scipy.sparse.csr_array:
+        sizes = content.sizes.new_child()
+        inside = Content(content.values, content.arrays, sizes)
+        data = self._DATA.take(f"{name}.data", inside)
+        indices = Array("i4 i8", "cells", low=0).take(f"{name}.indices", inside)
+        indptr = Array("i4 i8", "ends", low=0).take(f"{name}.indptr", inside)
+        shape = sizes[self.rows], sizes[self.columns]
+        need(len(indptr) == shape[0] + 1, f"{name} has another number of rows")
+        is_cut = indptr[0] == 0 and indptr[-1] == len(data) and (indptr[1:] >= indptr[:-1]).all()
+        need(bool(is_cut), f"the rows of {name} are not cut in order")
+        need(bool((indices < shape[1]).all()), f"{name} has a cell in no column")
+        is_first = np.zeros(len(data) + 1, dtype=bool)
+        is_first[indptr] = True
+        is_sorted = (is_first[1:-1] | (indices[1:] > indices[:-1])).all()
+        need(bool(is_sorted), f"the columns of {name} are not sorted")
+        return scipy.sparse.csr_array((data, indices, indptr), shape=shape)
+
+
+_FLAG = Choice(False, True)
+_POSITIVE = Number(1e-30, 1e30)
+_FROM_ZERO = Number(0.0)
+_ANY = Number(-_STARS)
+_DAMPING = Number(0.0, float("inf"))
+
+
+def _scale(columns: str) -> Record:
+    return Record(
+        Scale,
+        lambda scale: bool((scale.low <= scale.high).all()),
+        low=Array("f8", columns, high=_RATINGS),
+        high=Array("f8", columns, high=_RATINGS),
+    )
+
+
+def _encoder(inputs: str) -> Record:
+    def is_whole(encoder: Encoder) -> bool:
+        n_inputs = encoder.encoding.n_channels * len(encoder.encoding.reference)
+        return (
+            len(encoder.weights) == len(encoder.biases)
+            and len(encoder.weights[0]) == n_inputs
+            and len(encoder.biases[-1]) == len(encoder.mean_code)
+        )
+
+    return Record(
+        Encoder,
+        is_whole,
+        weights=Many(lambda i: Array("f4", f"width{i}", f"width{i + 1}")),
+        biases=Many(lambda i: Array("f4", f"width{i + 1}")),
+        activation=Choice(*ACTIVATIONS),
+        encoding=Record(
+            Encoding,
+            style=Choice("ratings", "residuals"),
+            reference=Array("f8", inputs),
+            damping=_POSITIVE,
+            scale=_POSITIVE,
+        ),
+        mean_code=Array("f8", "units"),
+        prior_weight=Array("f4 f8", "units"),
+        prior_bias=_ANY,
+        penalty=_POSITIVE,
+        bias_penalty=_POSITIVE,
+        on_residuals=_FLAG,
+    )
+
+
+def _fits(part: ItemPart) -> bool:
+    """Whether the sums of an item part are those of its encoder."""
+    width, tables = len(part.encoder.biases[0]), part.sums.tables
+    return len(tables) == part.encoder.encoding.n_channels and tables[0].shape[1] == width
+
+
+_MEMBER = Record(
+    Member,
+    lambda member: len(member.parts) > 0,
+    item=Optional(
+        Record(
+            ItemPart,
+            _fits,
+            encoder=_encoder("users"),
+            sums=Record(
+                Sums,
+                tables=Many(lambda i: Array("f8", "columns", "width"), tuple),
+                counts=Array("i8", "columns", low=0),
+                deviations=Array("f8", "columns"),
+            ),
+        )
+    ),
+    user=Optional(Record(UserPart, encoder=_encoder("items"))),
+)
+_MODEL = Record(
+    Model,
+    members=Many(lambda i: _MEMBER),
+    noise=_FROM_ZERO,
+    spread=_FROM_ZERO,
+    code_spread=_FROM_ZERO,
+)
+_BIASES = Record(
+    Biases,
+    mean=_ANY,
+    columns=Array("f8", "columns"),
+    damping=Many(lambda i: _DAMPING, tuple),
+    noise=_FROM_ZERO,
+    shares=Array("f8", "columns", low=0),
+    column_variances=Array("f8", "columns", low=0),
+    most_variance=_FROM_ZERO,
+)
+
+# Attributes of estimators, without the underscores around them. First those that all have, and
+# those of columns that are predicted where they are not the items.
+_IDS = {"_users": Vocabulary("users"), "_items": Vocabulary("items"), "_scale": _scale("items")}
+_TARGETS = {"_target_items": Vocabulary("targets"), "_target_scale": _scale("targets")}
+_ALL = {
+    "_target_ndim": Choice(1, 2),
+    "_training": Record(
+        Training, inputs=Cells("users", "items"), targets=Optional(Cells("users", "targets"))
+    ),
+    "user_factors_": Array("f8", "users", "factors"),
+    "user_bias_": Array("f8", "users", high=_RATINGS),
+    "item_factors_": Array("f8", "targets", "factors", high=_RATINGS),
+    "item_bias_": Array("f8", "targets", high=_RATINGS),
+}
+ESTIMATORS: dict[str, dict[str, Field]] = {
+    "AutoRecRegressor": {
+        "_model": _MODEL,
+        "loss_curve_": Curve("f8", "epochs", high=_LARGEST),
+        "validation_scores_": Curve("f8", "watched epochs", high=_LARGEST),
+        "n_iter_": Number(1),
+        "decoder_lambd_": Array("f8", "members", "parts", high=_RATINGS),
+    },
+    "BiasRegressor": {
+        "_model": _BIASES,
+        "damping_": Many(lambda i: _DAMPING, tuple),
+        "mean_": Number(-_RATINGS, _RATINGS),
+    },
+    "PopularityRecommender": {
+        "_model": _BIASES,
+        "item_counts_": Array("i8", "targets", low=0),
+        "damping_": _DAMPING,
+        "_counts": _FLAG,
+    },
+}
+
+
+def pack(name: str, fitted: dict[str, Any]) -> Content:
+    """Put what `fit` set into named values and arrays; ``name`` is the estimator's."""
+    content = Content()
+    content.values["has_targets"] = fitted["_has_targets"]
+    content.values["feature_names"] = "feature_names_in_" in fitted
+    targets = _TARGETS if fitted["_has_targets"] else {}
+    fields: dict[str, Any] = _IDS | targets | _ALL | ESTIMATORS[name]
+    for attribute, kept in fields.items():
+        kept.put(attribute.strip("_"), fitted[attribute], content)
+    # What `load` would refuse must not be all that is left of a model.
+    unpack(name, Content(dict(content.values), dict(content.arrays)))
+    return content
+
+
+def unpack(name: str, content: Content) -> dict[str, Any]:
+    """Take out what `pack` put in, or raise one of many errors."""
+    fitted: dict[str, Any] = {}
+
+    def take(fields: dict[str, Any]) -> None:
+        for attribute, kept in fields.items():
+            fitted[attribute] = kept.take(attribute.strip("_"), content)
+
+    sizes = content.sizes
+    take(_IDS)
+    has_targets = fitted["_has_targets"] = _FLAG.take("has_targets", content)
+    if has_targets:
+        take(_TARGETS)
+    else:
+        fitted |= {"_target_items": fitted["_items"], "_target_scale": fitted["_scale"]}
+    sizes["targets"] = len(fitted["_target_items"])
+    sizes["columns"] = sizes["items"] + (sizes["targets"] if has_targets else 0)
+    take(_ALL | ESTIMATORS[name])
+    fitted["n_features_in_"] = sizes["items"]
+    if _FLAG.take("feature_names", content):
+        names = fitted["_items"].array.tolist()
+        need(all(type(one) is str for one in names), "a name of a feature is no text")
+        fitted["feature_names_in_"] = np.array(names, dtype=object)
+    _check(fitted, has_targets)
+    need(not content.values and not content.arrays, "it holds more than it should")
+    return fitted
+
+
+def _check(fitted: dict[str, Any], has_targets: bool) -> None:
+    """Check what is true of several attributes at once."""
+    model, own_scale = fitted["_model"], fitted["_target_scale"]
+    users, items = fitted["user_factors_"], fitted["item_factors_"]
+    need(min(len(users), len(items), len(fitted["_items"])) > 0, "it holds nobody or nothing")
+    need((fitted["_training"].targets is not None) == has_targets, "targets are missing")
+    is_flat = fitted["_target_ndim"] == 1
+    need(not is_flat or (has_targets and len(items) == 1), "its predictions have no shape")
+    width = model.n_units + (0 if own_scale.is_shared else 1)
+    need(users.shape[1] == width, "factors are not those of the model")
+    if isinstance(model, Model):
+        shapes = {(member.item is None, member.user is None) for member in model.members}
+        need(len(shapes) == 1, "members are of several kinds")
+        parts = (len(model.members), len(model.members[0].parts))
+        need(fitted["decoder_lambd_"].shape == parts, "penalties are not those of the model")
+    else:
+        need(len(model.damping) == 2, "a model of biases has two dampings")
+    for name, scale in (("inputs", fitted["_scale"]), ("targets", own_scale)):
+        cells = getattr(fitted["_training"], name)
+        need(cells is None or _are_within(cells, scale), "a rating is outside of the range")
+    largest = width * _largest(users) * _largest(items)
+    largest += _largest(fitted["user_bias_"]) + _largest(fitted["item_bias_"])
+    need(largest <= _LARGEST, "predictions would not be finite")
+
+
+def _are_within(cells: scipy.sparse.csr_array, scale: Scale) -> bool:
+    low, high = scale.low[cells.indices], scale.high[cells.indices]
+    return bool((cells.data >= low).all() and (cells.data <= high).all())
+
+
+def _largest(array: np.ndarray) -> float:
+    return max(abs(float(array.min(initial=0.0))), abs(float(array.max(initial=0.0))))
