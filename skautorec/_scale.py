@@ -23,6 +23,16 @@ class Scale:
     low: np.ndarray
     high: np.ndarray
 
+    def __post_init__(self) -> None:
+        with np.errstate(over="ignore"):
+            is_too_wide = ~np.isfinite(self.high - self.low)
+        if is_too_wide.any():
+            low, high = (bounds[is_too_wide][0] for bounds in (self.low, self.high))
+            raise ValueError(
+                f"Ratings from {low:g} to {high:g} are further apart than the largest float64. "
+                "Divide all of them by a constant."
+            )
+
     @classmethod
     def shared(cls, low: float, high: float, n_columns: int) -> Scale:
         """One range for all columns."""

@@ -80,6 +80,17 @@ CASES = {
     "wrong kind": (lambda: model(kind="both ways").fit(R), ValueError, "'kind' parameter"),
     "no hidden units": (lambda: model(hidden_units=0).fit(R), ValueError, "'hidden_units'"),
     "a layer of 0": (lambda: model(hidden_units=(5, 0)).fit(R), ValueError, "hidden_units is"),
+    "penalty below single precision": (lambda: model(lambd=1e-30).fit(R), ValueError, "'lambd'"),
+    "range beyond float64": (
+        lambda: model().fit(5e307 * (DENSE - 3)),
+        ValueError,
+        "Divide all of them by a constant",
+    ),
+    "range of y beyond float64": (
+        lambda: model().fit(DENSE, 5e307 * (DENSE[:, ::-1] - 3)),
+        ValueError,
+        "Divide all of them by a constant",
+    ),
     "no layers": (lambda: model(hidden_units=()).fit(R), ValueError, "hidden_units is"),
     "negative lambd": (lambda: model(lambd=-1.0).fit(R), ValueError, "'lambd' parameter"),
     "unknown solver": (lambda: model(solver="adagrad").fit(R), ValueError, "'solver' parameter"),
