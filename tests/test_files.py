@@ -431,6 +431,52 @@ def test_forged_contents_are_refused(name):
         load(model, forged(model, FORGERIES[name]))
 
 
+def without_targets(values, arrays):
+    values["fitted"]["training.targets"] = False
+    for part in ("data", "indices", "indptr"):
+        del arrays[f"training.targets.{part}"]
+
+
+def of_several_kinds(values, arrays):
+    name = "model.members1.user"
+    values["fitted"] = {
+        key: value for key, value in values["fitted"].items() if not key.startswith(f"{name}.")
+    } | {name: False}
+    for key in [key for key in arrays if key.startswith(name)]:
+        del arrays[key]
+    for side in ("user", "item"):
+        arrays[f"{side}_factors"] = arrays[f"{side}_factors"][:, :9]
+
+
+def of_nobody(values, arrays):
+    for name, array in arrays.items():
+        if name.startswith(("users", "user_", "training")) and "indptr" not in name:
+            arrays[name] = array[:0]
+    arrays["training.inputs.indptr"] = np.zeros(1, np.int32)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("both, with y", without_targets, "targets are missing"),
+        ("both, deep, two members", of_several_kinds, "several kinds"),
+        ("biases", of_nobody, "nobody or nothing"),
+        ("item", turn("decoder_lambd", lambda table: np.append(table, table, axis=1)), "penalties"),
+        ("biases", state("model.damping.n", 1), "two dampings"),
+        ("item", put("item_bias", 0, 1e31), "item_bias holds numbers out of bounds"),
+        ("item", turn("item_factors", lambda factors: factors * 0 + 1e29), "not be finite"),
+    ],
+)
+def test_forged_relations_are_refused(name, change, message):
+    def with_large_factors(values, arrays):
+        change(values, arrays)
+        if message == "not be finite":
+            arrays["user_factors"][0, 0] = 1e11
+
+    with pytest.raises(ValueError, match=rf"cannot be used: .*\(.*({message})"):
+        load(MODELS[name], forged(MODELS[name], with_large_factors))
+
+
 HEADERS = {
     "no json": lambda text: text[:-1],
     "deep": lambda text: b"[" * 500_000,
