@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, Self, overload
@@ -261,21 +262,27 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         users = self._users.translate(ratings._users)[ratings.users]
         items = self._items.translate(ratings._items)[ratings.items]
         self._warn_of_strangers(ratings, users, items)
-        factors = Factors(self._user_rows(), self._item_rows())
-        if (users < 0).any() or (items < 0).any():
-            # An unknown id stands for the prior, which goes to the end.
-            users = np.where(users < 0, len(factors.rows), users)
-            items = np.where(items < 0, len(factors.columns), items)
-            factors = Factors(
-                factors.rows.append(self._new_user()), factors.columns.append(self._new_item())
-            )
-        predicted = np.clip(factors.at(users, items), *self.rating_range_)
+        predicted = np.clip(self._scores(users, items), *self.rating_range_)
         if not return_std:
             return predicted
         asked, where = np.unique(users, return_inverse=True)
-        known = np.where(asked < len(self._users), asked, -1)
-        std = self._std(factors.rows[asked], self._training_users(known), where, items)
-        return predicted, std
+        rows = self._user_rows()[np.maximum(asked, 0)]
+        if asked.min(initial=0) < 0:
+            rows.factors[0] = self._new_user().factors
+        items = np.where(items < 0, len(self._items), items)
+        return predicted, self._std(rows, self._training_users(asked), where, items)
+
+    def _scores(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Scores of pairs, in rating units; -1 stands for the prior of an unknown user or item."""
+        scores = np.empty(len(users))
+        for of_stranger, of_new in itertools.product((False, True), repeat=2):
+            chosen = ((users < 0) == of_stranger) & ((items < 0) == of_new)
+            if chosen.any():
+                rows = self._new_user() if of_stranger else self._user_rows()
+                columns = self._new_item() if of_new else self._item_rows()
+                pairs = np.maximum(users[chosen], 0), np.maximum(items[chosen], 0)
+                scores[chosen] = Factors(rows, columns).at(*pairs)
+        return scores
 
     def _training_users(self, codes: np.ndarray) -> Users:
         """Users of the training with all of their ratings; nobody where a code is -1."""

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse
 from sklearn.utils.validation import check_is_fitted
 
-from ._core.factors import Factors, Rows
+from ._core.factors import Factors, Rows, best_of, slices
 from ._core.users import Users
 from ._ids import Ids, as_id_array, plain, same_type
 from ._inputs import has_own_index, is_frame
@@ -21,6 +21,8 @@ from ._ratings import Ratings
 
 __all__ = ["RecommenderMixin", "SimilarItemsMixin", "known_codes", "shown"]
 
+# Elements of the largest temporary.
+_CHUNK = 2**23
 # Among more ids than this an unknown one is compared with none, which would take long.
 _MOST_COMPARED = 50_000
 
@@ -44,6 +46,7 @@ class RecommenderMixin:
         def _users_of(self, context: scipy.sparse.csr_array, X: Any = ...) -> Users: ...
         def _training_users(self, codes: np.ndarray) -> Users: ...
         def _fold_in(self, users: Users) -> Rows: ...
+        def _derive(self) -> None: ...
         def _std(
             self, folded: Rows, users: Users, rows: np.ndarray, items: np.ndarray
         ) -> np.ndarray: ...
@@ -319,6 +322,17 @@ class RecommenderMixin:
 class SimilarItemsMixin(RecommenderMixin):
     """`similar_items` for an estimator whose item factors say what items are like."""
 
+    def _derive(self) -> None:
+        super()._derive()
+        # Of item factors around their mean, a part at a time.
+        self._item_mean = self.item_factors_.mean(axis=0)
+        norms = np.full(len(self.item_factors_), np.inf)
+        for part in slices(len(norms), max(1, _CHUNK // max(1, len(self._item_mean)))):
+            norms[part] = np.linalg.norm(self.item_factors_[part] - self._item_mean, axis=1)
+        norms[norms == 0] = 1.0
+        norms[~self._is_rated] = np.inf
+        self._item_norms = norms
+
     def similar_items(
         self, item: Any, n: int = 10, *, candidates: Any = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -326,8 +340,8 @@ class SimilarItemsMixin(RecommenderMixin):
 
         Parameters
         ----------
-        item : id
-            An item of the training data (after ``fit(X, y)``, a column of ``y``).
+        item : id, or list, array, Index or Series of ids
+            Items of the training data (after ``fit(X, y)``, columns of ``y``).
         n : int, default=10
             Items to list.
         candidates : sequence of item ids, default=None
@@ -336,40 +350,57 @@ class SimilarItemsMixin(RecommenderMixin):
 
         Returns
         -------
-        item_ids : ndarray of shape (n_listed,), at most ``n``
-            Most similar first, without ``item`` itself.
+        item_ids : ndarray of shape (n_listed,), at most ``n``, or (n_items, n)
+            Most similar first, without the item itself.
         similarities : ndarray of float64 of the same shape
             Cosine of the angle between the item factors minus their mean: from -1 to 1, and 0 for
-            an item without ratings.
+            an item without ratings. A row with fewer than ``n`` items to list is padded as by
+            `recommend`.
 
         Raises
         ------
         KeyError
             An item id that the estimator does not know; the message names it.
         TypeError
-            Several items in place of one, or ``n`` that is not an integer.
+            A set, whose order is nobody's, or ``n`` that is not an integer.
         ValueError
-            ``n`` below 1.
+            ``n`` below 1, or an array of ids with more than one dimension.
         """
         check_is_fitted(self)
         _check_n(n)
-        if isinstance(item, list | set) or getattr(item, "ndim", 0) > 0:
-            raise TypeError(
-                f"similar_items takes one item id, and got a {type(item).__name__}: call it for "
-                "each item."
+        if isinstance(item, set | frozenset):
+            raise TypeError("A set was given as item, whose order is arbitrary; give a list.")
+        is_batch = isinstance(item, list) or _is_array(item)
+        if is_batch and getattr(item, "ndim", 1) != 1:
+            raise ValueError(
+                f"An array of shape {item.shape} was given as item; give one id or a 1-D batch."
             )
-        code = self._item_codes(as_single(item))[0]
-        factors = self.item_factors_ - self.item_factors_.mean(axis=0)
-        norms = np.linalg.norm(factors, axis=1)
-        norms[~self._is_rated] = np.inf
-        unit = factors / np.where(norms > 0, norms, 1.0)[:, None]
+        codes = self._item_codes(item if is_batch else as_single(item))
         columns = self._read_candidates(candidates, None)
-        columns = columns[columns != code]
-        nothing = np.zeros(len(unit))
-        others = Factors(Rows(unit[[code]], nothing[:1]), Rows(unit[columns], nothing[columns]))
-        best, similarities = others.top(n, None)
-        listed = ~np.isnan(similarities[0])
-        return self._target_items.array[columns[best[0][listed]]], similarities[0][listed]
+        best, cosines = self._most_similar(codes, columns, min(n, len(columns)))
+        ids = self._target_items.array[columns[best]]
+        if is_batch:
+            padded = _pad(ids, [cosines], n, self._target_items.array[:1])
+            return padded[0], padded[1]
+        listed = ~np.isnan(cosines[0])
+        return ids[0][listed], cosines[0][listed]
+
+    def _most_similar(
+        self, codes: np.ndarray, columns: np.ndarray, n: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Positions among ``columns`` of the items most like some, and cosines; NaN for nothing."""
+        best, cosines = np.zeros((len(codes), n), dtype=np.int64), np.full((len(codes), n), np.nan)
+        items = self._item_rows().without_bias()
+        for part in slices(len(codes), max(1, _CHUNK // max(1, len(items)))):
+            own = codes[part]
+            unit = (self.item_factors_[own] - self._item_mean) / self._item_norms[own][:, None]
+            block = Factors(Rows(unit, -(unit @ self._item_mean)), items).block()
+            block /= self._item_norms
+            scores = block[:, columns].astype(np.float32)
+            scores[own[:, None] == columns] = -np.inf
+            best[part], cosines[part] = best_of(scores, n)
+        cosines[np.isneginf(cosines)] = np.nan
+        return best, cosines
 
 
 def as_single(identifier: Any) -> np.ndarray:

@@ -212,10 +212,11 @@ CASES = {
         KeyError,
         "give series.index",
     ),
-    "several similar items": (
-        lambda: FITTED.similar_items([1, 2]),
-        TypeError,
-        "takes one item id, and got a list",
+    "set of similar items": (lambda: FITTED.similar_items({1, 2}), TypeError, "give a list"),
+    "table of similar items": (
+        lambda: FITTED.similar_items(np.array([[1, 2]])),
+        ValueError,
+        "give one id or a 1-D batch",
     ),
     "unknown user of a known type": (lambda: FITTED.recommend(99), KeyError, "item_id: rating"),
     "mapping as rows": (lambda: FITTED.predict({3: 5}), TypeError, "goes to recommend"),

@@ -1,13 +1,14 @@
 """Top-N lists: right answers where they are known, filters, batches and ids."""
 
 import copy
+import tracemalloc
 import uuid
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from skautorec import AutoRecRegressor, Ratings
+from skautorec import AutoRecRegressor, Ratings, _recommend
 from skautorec.datasets import make_ratings
 
 KINDS = ["item", "user", "both"]
@@ -65,6 +66,39 @@ def test_similar_items_share_the_taste(known):
     ids, similarities = model.similar_items(6, candidates=some)
     assert ids.tolist() == all_ids[[3, 8, 20]].tolist()
     assert similarities.tolist() == all_similarities[[3, 8, 20]].tolist()
+
+
+@pytest.mark.parametrize("as_batch", [list, np.array, pd.Series])
+def test_a_batch_of_similar_items_is_the_lists_of_each(known, as_batch, monkeypatch):
+    model = known[0]
+    monkeypatch.setattr(_recommend, "_CHUNK", 80)  # two items at a time
+    items, some = [6, 3, 9, 3, 11], [6, 3, 20]
+    ids, cosines = model.similar_items(as_batch(items), n=3, candidates=some)
+    assert ids.shape == cosines.shape == (5, 3)
+    for row, item in enumerate(items):
+        alone, its_cosines = model.similar_items(item, n=3, candidates=some)
+        listed = ~np.isnan(cosines[row])
+        assert listed.sum() == len(alone) == 3 - (item in some)
+        assert ids[row][listed].tolist() == alone.tolist()
+        np.testing.assert_allclose(cosines[row][listed], its_cosines, atol=1e-6)
+    factors = model.item_factors_ - model.item_factors_.mean(axis=0)
+    unit = factors / np.linalg.norm(factors, axis=1, keepdims=True)
+    alone, its_cosines = model.similar_items(6, n=39)
+    np.testing.assert_allclose(its_cosines, (unit @ unit[6])[alone], atol=1e-6)
+    assert model.similar_items([], n=3)[0].shape == (0, 3)
+
+
+def test_one_item_and_a_stranger_take_no_copy_of_all_factors():
+    table = make_ratings(4000, 3000, 9000, random_state=0)
+    model = AutoRecRegressor(100, max_iter=1, random_state=0).fit(table)
+    known = model.user_ids_[5]
+    pairs = Ratings([0, 1], [0, 0], [3, 3], user_ids=[known, -1], item_ids=model.item_ids_[:1])
+    for ask in (lambda: model.similar_items(model.item_ids_[0]), lambda: model.predict(pairs)):
+        tracemalloc.start()
+        ask()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < min(model.item_factors_.nbytes, model.user_factors_.nbytes) / 4
 
 
 def test_scores_are_predictions_before_clipping(known):

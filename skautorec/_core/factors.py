@@ -17,7 +17,7 @@ import torch
 from .isolation import isolated
 from .sparse import sampled_dots
 
-__all__ = ["Factors", "Rows", "shared_tensor"]
+__all__ = ["Factors", "Rows", "best_of", "shared_tensor", "slices"]
 
 # Elements of the largest temporary: 64 MB in float64.
 _CHUNK = 2**23
@@ -118,7 +118,7 @@ class Factors:
         scores = np.full((n_rows, n), np.nan)
         is_screened = n_rows >= _SCREENED and _SELECTIVE * (n + _SPARE) <= n_columns
         find = (_Screen(columns) if is_screened else _Exact(columns)).lists
-        for part in _slices(n_rows, max(1, _CHUNK // max(1, n_columns))):
+        for part in slices(n_rows, max(1, _CHUNK // max(1, n_columns))):
             cells = None if hidden is None else hidden[part]
             best[part], scores[part] = find(self.rows[part], n, cells)
         scores[np.isneginf(scores)] = np.nan
@@ -137,8 +137,7 @@ class _Exact:
         """Columns and scores; a score of minus infinity where there is nothing to list."""
         block = Factors(rows, self.columns).block().astype(np.float32)
         _hide(block, hidden)
-        best = _best(block, n)
-        return best, np.take_along_axis(block, best, axis=1)
+        return best_of(block, n)
 
 
 class _Screen:
@@ -204,9 +203,15 @@ def _hide(scores: np.ndarray, hidden: scipy.sparse.csr_array | None) -> None:
         scores[hidden.tocoo().coords] = -np.inf
 
 
-def _slices(n: int, size: int) -> Iterator[slice]:
+def slices(n: int, size: int) -> Iterator[slice]:
     for start in range(0, n, size):
         yield slice(start, min(n, start + size))
+
+
+def best_of(scores: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of the ``n`` largest entries of each row, largest first, and these entries."""
+    best = _best(scores, n)
+    return best, np.take_along_axis(scores, best, axis=1)
 
 
 def _best(scores: np.ndarray, n: int) -> np.ndarray:
