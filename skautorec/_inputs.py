@@ -236,7 +236,8 @@ def _aligned(X: Any, items: Ids, where: str) -> scipy.sparse.csr_array:
     if len(unknown):
         raise ValueError(
             f"The frame has {len(unknown)} columns that are no items of this estimator, the first "
-            f"is {plain(unknown[0])!r}. Give exactly the columns in {where}, in any order."
+            f"is {plain(unknown[0])!r}. Give exactly the columns in {where}, in any order, for "
+            f"instance by reindex(columns={where})."
         )
     if missing:
         lacking = items.array[np.setdiff1d(np.arange(len(items)), codes)[0]]

@@ -86,7 +86,7 @@ def read_codes(side: str, codes: np.ndarray, ids: Any) -> tuple[np.ndarray, Ids]
     if ids is None and largest >= _MOST_IMPLIED_IDS:
         raise ValueError(
             f"{name}[{position}] is {largest}; without {side}_ids, codes must be below "
-            f"{_MOST_IMPLIED_IDS:,}, as every code up to the largest is a {side}. If these are "
+            f"{_MOST_IMPLIED_IDS:,}, as every code up to the largest counts as one. If these are "
             f"ids, use Ratings.from_frame; else give {side}_ids."
         )
     known = Ids.range(largest + 1) if ids is None else read_vocabulary(side, ids)
@@ -238,12 +238,23 @@ def read_frame(frame: Any) -> Any:
 
 def check_names(table: Any, names: Mapping[str, Any]) -> None:
     columns = list(table.columns)
+    index_names = getattr(getattr(nw.to_native(table), "index", None), "names", ())
     for argument, name in names.items():
+        if name not in columns and name in index_names:
+            raise ValueError(
+                f"{argument}={name!r}: this is the index of the frame and no column. Give "
+                "frame.reset_index()."
+            )
         if name not in columns:
             raise ValueError(
                 f"{argument}={name!r}: the frame has no such column. Its columns are "
                 f"{', '.join(map(repr, columns))}."
             )
+    if names["user"] == names["item"]:
+        raise ValueError(
+            f"user={names['user']!r} and item={names['item']!r} name one column; give the column "
+            "of user ids and that of item ids."
+        )
 
 
 def read_matrix(R: Any) -> tuple[scipy.sparse.csr_array, Any, Any]:

@@ -437,3 +437,23 @@ def test_frames_that_mix_sparse_and_dense_columns_are_refused(other):
     for ask in asks:
         with pytest.raises(ValueError, match="differ in what an unobserved cell holds.*'i3'"):
             ask(mixed)
+
+
+@pytest.mark.parametrize(
+    ("frame", "changed", "message"),
+    [
+        (LONG, {"item": "user_id"}, "user='user_id' and item='user_id' name one column"),
+        (LONG.set_index("movie_id"), {}, r"item='movie_id': this is the index.*reset_index\(\)"),
+    ],
+)
+def test_columns_of_a_table_are_columns_of_their_own(frame, changed, message):
+    names = {"user": "user_id", "item": "movie_id", "rating": "rating"} | changed
+    with pytest.raises(ValueError, match=message):
+        Ratings.from_frame(frame, **names)
+
+
+def test_what_to_do_with_further_columns_is_said():
+    frame = pd.DataFrame(DENSE)
+    fitted = model().fit(frame)
+    with pytest.raises(ValueError, match=r"reindex\(columns=item_ids_\)"):
+        fitted.predict(frame.assign(more=1.0).set_axis(range(21), axis=1))
