@@ -23,7 +23,7 @@ from ._links import see
 from ._matrix import observed_csr, observed_from_dense, to_float64, without_mask
 from ._ratings import Ratings
 from ._scale import Scale
-from ._table import frame_names
+from ._table import frame_names, refuse_mixed_columns
 
 __all__ = [
     "has_own_index",
@@ -251,7 +251,8 @@ def _aligned(X: Any, items: Ids, where: str) -> scipy.sparse.csr_array:
     if len(unknown):
         raise ValueError(
             f"The frame has {len(unknown)} columns that are no items of this estimator, the first "
-            f"is {plain(unknown[0])!r}. Give exactly the columns in {where}, in any order."
+            f"is {plain(unknown[0])!r}. Give exactly the columns in {where}, in any order, for "
+            f"instance by reindex(columns={where})."
         )
     if missing:
         lacking = items.array[np.setdiff1d(np.arange(len(items)), codes)[0]]
@@ -279,8 +280,14 @@ def _check_range(given: Any) -> tuple[float, float]:
 def _read_y(y: Any) -> tuple[scipy.sparse.csr_array, int]:
     if scipy.sparse.issparse(y):
         return observed_csr(y), 2
+    if nw.dependencies.is_pandas_series(y) and hasattr(y, "sparse"):
+        return _read_y(y.to_frame())[0], 1
+    prepared = _prepared(y)
+    if hasattr(prepared, "sparse"):
+        # What such a frame does not store is unobserved, as in any sparse matrix.
+        return observed_csr(prepared.sparse.to_coo()), 2
     checked = check_array(
-        _prepared(y),
+        prepared,
         dtype=np.float64,
         ensure_2d=False,
         ensure_all_finite="allow-nan",
@@ -332,6 +339,7 @@ def refuse_other_index(X: Any, y: Any) -> None:
 
 def _prepared(X: Any) -> Any:
     """With NaN in place of masks and of what a frame does not store, which scikit-learn reads."""
+    refuse_mixed_columns(X)
     if hasattr(X, "sparse") and all(dtype.fill_value != dtype.fill_value for dtype in X.dtypes):
         return X.sparse.to_dense()
     return without_mask(X)

@@ -29,6 +29,7 @@ __all__ = [
     "read_timestamps",
     "read_values",
     "read_vocabulary",
+    "refuse_mixed_columns",
     "shown_id",
     "warn_of_twins",
 ]
@@ -85,7 +86,7 @@ def read_codes(side: str, codes: np.ndarray, ids: Any) -> tuple[np.ndarray, Ids]
     if ids is None and largest >= _MOST_IMPLIED_IDS:
         raise ValueError(
             f"{name}[{position}] is {largest}; without {side}_ids, codes must be below "
-            f"{_MOST_IMPLIED_IDS:,}, as every code up to the largest is a {side}. If these are "
+            f"{_MOST_IMPLIED_IDS:,}, as every code up to the largest counts as one. If these are "
             f"ids, use Ratings.from_frame; else give {side}_ids."
         )
     known = Ids.range(largest + 1) if ids is None else read_vocabulary(side, ids)
@@ -237,12 +238,23 @@ def read_frame(frame: Any) -> Any:
 
 def check_names(table: Any, names: Mapping[str, Any]) -> None:
     columns = list(table.columns)
+    index_names = getattr(getattr(nw.to_native(table), "index", None), "names", ())
     for argument, name in names.items():
+        if name not in columns and name in index_names:
+            raise ValueError(
+                f"{argument}={name!r}: this is the index of the frame and no column. Give "
+                "frame.reset_index()."
+            )
         if name not in columns:
             raise ValueError(
                 f"{argument}={name!r}: the frame has no such column. Its columns are "
                 f"{', '.join(map(repr, columns))}."
             )
+    if names["user"] == names["item"]:
+        raise ValueError(
+            f"user={names['user']!r} and item={names['item']!r} name one column; give the column "
+            "of user ids and that of item ids."
+        )
 
 
 def read_matrix(R: Any) -> tuple[scipy.sparse.csr_array, Any, Any]:
@@ -263,7 +275,36 @@ def frame_names(frame: Any) -> list[Any]:
     return list(frame.column_names if nw.dependencies.is_pyarrow_table(frame) else frame.columns)
 
 
+def refuse_mixed_columns(frame: Any) -> None:
+    """Refuse a pandas frame whose columns differ in what an unobserved cell looks like."""
+    if not nw.dependencies.is_pandas_dataframe(frame):
+        return
+    kinds: dict[str, list[Any]] = {}
+    for name, dtype in zip(frame.columns, frame.dtypes, strict=True):
+        kinds.setdefault(_kind_of_column(dtype), []).append(name)
+    if len(kinds) > 1 and set(kinds) != {"dense"}:
+        found = "; ".join(
+            f"{len(names)} {kind}, the first is {plain(names[0])!r}"
+            for kind, names in kinds.items()
+        )
+        raise ValueError(
+            f"The columns of this frame differ in what an unobserved cell holds: {found}. Make all "
+            "columns dense with NaN where unobserved, or all sparse with one fill value, 0 or NaN, "
+            "for instance with frame.astype(pandas.SparseDtype(float, numpy.nan))."
+        )
+
+
+def _kind_of_column(dtype: Any) -> str:
+    if not hasattr(dtype, "fill_value"):
+        return "dense"
+    fill = dtype.fill_value
+    # NaN of any type is one fill value, as are 0, 0.0 and False.
+    shown = "nan" if fill != fill else "0" if fill == 0 else repr(fill)
+    return f"sparse with fill value {shown}"
+
+
 def _read_wide_frame(frame: Any) -> scipy.sparse.csr_array:
+    refuse_mixed_columns(frame)
     if hasattr(frame, "sparse") and all(dtype.fill_value == 0 for dtype in frame.dtypes):
         # What such a frame does not store is unobserved, as in any sparse matrix.
         return observed_csr(frame.sparse.to_coo())

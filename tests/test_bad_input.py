@@ -434,3 +434,64 @@ def test_ids_of_another_type_warn_that_they_are_unknown(what):
 def test_a_new_users_rating_outside_the_range_warns():
     with pytest.warns(UserWarning, match="rating of 50 is outside the rating range"):
         FITTED.recommend({3: 50, 4: 2})
+
+
+def sparse_frame(fill_value):
+    dense = R.toarray()
+    if fill_value != 0:
+        dense[dense == 0] = np.nan
+    return pd.DataFrame(dense).add_prefix("i").astype(pd.SparseDtype(float, fill_value))
+
+
+@pytest.mark.parametrize("fill_value", [0, np.nan])
+def test_cells_that_a_sparse_frame_does_not_store_are_unobserved(fill_value):
+    frame = sparse_frame(fill_value)
+    assert Ratings.from_matrix(frame).to_matrix().nnz == R.nnz
+    expected = model().fit(R[:, :-2], R[:, -2:]).predict(R[:, :-2])
+    fitted = model().fit(frame.iloc[:, :-2], frame.iloc[:, -2:])
+    np.testing.assert_array_equal(fitted.predict(frame.iloc[:, :-2]), expected)
+    one = model().fit(frame.iloc[:, :-1], frame.iloc[:, -1]).predict(frame.iloc[:, :-1])
+    expected = model().fit(R[:, :-1], R[:, -1:]).predict(R[:, :-1])
+    np.testing.assert_array_equal(one, expected[:, 0])
+
+
+@pytest.mark.parametrize("other", ["dense", "fill"])
+def test_frames_that_mix_sparse_and_dense_columns_are_refused(other):
+    frame = sparse_frame(0)
+    fitted = model().fit(frame)
+    mixed = frame.copy()
+    mixed["i3"] = sparse_frame(np.nan)["i3"]
+    if other == "dense":
+        mixed["i3"] = mixed["i3"].sparse.to_dense()
+    asks = [
+        Ratings.from_matrix,
+        model().fit,
+        fitted.predict,
+        fitted.recommend,
+        fitted.score,
+        lambda y: model().fit(R, y),
+        lambda y: fitted.score(frame, y),
+    ]
+    for ask in asks:
+        with pytest.raises(ValueError, match="differ in what an unobserved cell holds.*'i3'"):
+            ask(mixed)
+
+
+@pytest.mark.parametrize(
+    ("frame", "changed", "message"),
+    [
+        (LONG, {"item": "user_id"}, "user='user_id' and item='user_id' name one column"),
+        (LONG.set_index("movie_id"), {}, r"item='movie_id': this is the index.*reset_index\(\)"),
+    ],
+)
+def test_columns_of_a_table_are_columns_of_their_own(frame, changed, message):
+    names = {"user": "user_id", "item": "movie_id", "rating": "rating"} | changed
+    with pytest.raises(ValueError, match=message):
+        Ratings.from_frame(frame, **names)
+
+
+def test_what_to_do_with_further_columns_is_said():
+    frame = pd.DataFrame(DENSE)
+    fitted = model().fit(frame)
+    with pytest.raises(ValueError, match=r"reindex\(columns=item_ids_\)"):
+        fitted.predict(frame.assign(more=1.0).set_axis(range(21), axis=1))
