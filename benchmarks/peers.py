@@ -229,11 +229,14 @@ def draw(points, path, title):
         line = [r for r in runs if not any(beats(o, r) for o in runs)] if ours else runs
         axes.plot([r["seconds"] for r in line], [r["rmse"] for r in line], "-", **style)
         axes.plot([r["seconds"] for r in runs], [r["rmse"] for r in runs], "o", ms=5, **style)
-        labelled = runs[-1] if ours or model.startswith("myfm") else runs[0]
+        at_end = ours or model.startswith("myfm")
+        labelled = runs[-1] if at_end else runs[0]
         axes.annotate(
             model,
             (labelled["seconds"], labelled["rmse"]),
-            xytext=(6, 4),
+            xytext=(6, 4) if at_end else (-7, 0),
+            ha="left" if at_end else "right",
+            va="baseline" if at_end else "center",
             textcoords="offset points",
             color=style["color"],
             weight="bold" if ours else "normal",

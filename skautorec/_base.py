@@ -16,6 +16,7 @@ from . import _fields, _persistence
 from ._core.factors import Factors, Rows
 from ._core.matrix import Read, Table, rows_of_cells, rows_or_none
 from ._core.users import Training, Users, compact
+from ._ids import share_a_type
 from ._inputs import (
     hide_ratings,
     read_heldout,
@@ -37,6 +38,8 @@ from ._scale import Scale
 
 __all__ = ["FittedModel", "RatingRegressor"]
 
+# Ratings that make a table, of which most should be known.
+_N_TABLE = 20
 # Returns the ratings that `fit` was given: inputs and, where there are other columns, targets.
 Given = Callable[[], tuple[scipy.sparse.csr_array, scipy.sparse.csr_array | None]]
 
@@ -320,15 +323,16 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         return np.sqrt(variances) * self._target_scale.slope[np.minimum(items, n_items - 1)]
 
     def _warn_of_strangers(self, ratings: Ratings, users: np.ndarray, items: np.ndarray) -> None:
-        """Warn where most of a table can only get the prior."""
-        if len(users) < 20:
-            return
+        """Warn where most of a table, or all of it for the type of its ids, only gets the prior."""
         for what, codes, known, given, where in (
             ("user", users, self.user_ids_, ratings.user_ids, ratings.users),
             ("item", items, self.item_ids_, ratings.item_ids, ratings.items),
         ):
             unknown = np.flatnonzero(codes < 0)
-            if len(unknown) > len(codes) / 2:
+            is_most = len(codes) >= _N_TABLE and len(unknown) > len(codes) / 2
+            if len(codes) == len(unknown) > 0 and not is_most:
+                is_most = not share_a_type(given[np.unique(where)], known)
+            if is_most:
                 warnings.warn(
                     f"The {what} ids of {len(unknown) / len(codes):.0%} of these ratings are "
                     f"unknown, such as {shown(given[where[unknown[0]]])}, so they get the prior. "
@@ -337,14 +341,22 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
                     UserWarning,
                     stacklevel=4,
                 )
+        if len(users) < _N_TABLE:
+            return
         is_new = (users >= 0) & (np.diff(self._seen.indptr)[users] == 0)
         if is_new.mean() > 0.5:
+            once = np.bincount(users[is_new]).max() == 1
+            reason = (
+                "Users who rate once are new in every split: hold out ratings of users with more."
+                if once
+                else "KFold on a table sorted by user does this: use KFold(n_splits=5, "
+                "shuffle=True). So does a split by time, for users who came later."
+            )
             warnings.warn(
                 f"{is_new.mean():.0%} of these ratings are by users without training ratings, so "
-                "they get the prediction for an average user. KFold on a table sorted by user "
-                "does this: use KFold(n_splits=5, shuffle=True). So does a split by time, for "
-                "users who came later. For new users with some ratings, give these as a matrix: "
-                "predict(context) or score(context, heldout). " + see("guide/evaluation.html"),
+                f"they get the prediction for an average user. {reason} For new users with some "
+                "ratings, give these as a matrix: predict(context) or score(context, heldout). "
+                + see("guide/evaluation.html"),
                 UserWarning,
                 stacklevel=4,
             )

@@ -256,8 +256,19 @@ def plain(identifier: Any) -> Any:
 
 def same_type(first: Any, second: Any) -> bool:
     """Whether two ids are of one type, as far as ids are told apart by it."""
-    kinds = [key[0] if isinstance(key, tuple) else type(key) for key in map(_key, (first, second))]
-    return kinds[0] == kinds[1]
+    return _type(first) == _type(second)
+
+
+def share_a_type(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether an id of one array is of the type of an id of the other."""
+    # All that is in an array of numbers or texts is of its type.
+    types = [set(map(_type, ids if ids.dtype == object else ids[:1])) for ids in (first, second)]
+    return bool(types[0] & types[1])
+
+
+def _type(id: Any) -> type:
+    key = _key(id)
+    return key[0] if isinstance(key, tuple) else type(key)
 
 
 def factorize(ids: Any, name: str = "ids") -> tuple[np.ndarray, Ids]:

@@ -218,7 +218,13 @@ def merge(
         position, merged = latest, values[latest]
     else:
         position = np.minimum.reduceat(order, starts)
-        merged = np.add.reduceat(values[order], starts) / counts
+        with np.errstate(over="ignore", invalid="ignore"):
+            merged = np.add.reduceat(values[order], starts) / counts
+        is_over = ~np.isfinite(merged)
+        if is_over.any():
+            # Only where it is needed: it rounds differently.
+            shares = values[order] / np.repeat(counts, counts)
+            merged[is_over] = np.add.reduceat(shares, starts)[is_over]
     in_table_order = np.argsort(position)
     return position[in_table_order], latest[in_table_order], merged[in_table_order]
 

@@ -107,7 +107,7 @@ def test_users_and_items_never_seen_get_the_prior(kind, ratings):
     known_to_be_empty = Ratings([0], [0], [1.0], user_ids=[3], item_ids=[11])
     assert predicted[0] == pytest.approx(model.predict(known_to_be_empty)[0])
     never_rated = Ratings([0], [0], [1.0], user_ids=[5], item_ids=[7])
-    unknown_item = Ratings([0], [0], [1.0], user_ids=[5], item_ids=["y"])
+    unknown_item = Ratings([0], [0], [1.0], user_ids=[5], item_ids=[1007])
     np.testing.assert_allclose(model.predict(never_rated), model.predict(unknown_item))
     mean = ratings.values[ratings.users == 5].mean()
     assert model.predict(never_rated)[0] == pytest.approx(mean, abs=0.8)
@@ -506,3 +506,29 @@ def test_predictions_are_finite_with_the_smallest_and_largest_penalties(changed,
         assert np.isfinite(told).all()
     assert np.isfinite(model.user_factors_).all()
     assert np.isfinite(model.item_factors_).all()
+
+
+def test_ids_of_another_type_are_said_to_be_however_few(ratings):
+    model = new("item").fit(ratings)
+    texts = Ratings([0, 1], [0, 0], [3.0, 4.0], user_ids=["3", "7"], item_ids=[5])
+    with pytest.warns(UserWarning, match=r"user ids of 100% .* such as '3' \(str\)") as caught:
+        model.predict(texts)
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match=r"item ids of 100% .* such as '5' \(str\)"):
+        model.predict(Ratings([0], [0], [3.0], user_ids=[3], item_ids=["5"]))
+    # Of the type of some: they are merely new.
+    model.predict(Ratings([0, 1], [0, 0], [3.0, 4.0], user_ids=[3, "7"], item_ids=[5]))
+    model.predict(Ratings([0], [0], [3.0], user_ids=[1000], item_ids=[5]))
+    model.predict(texts[:0])
+
+
+@pytest.mark.parametrize(
+    ("n_each", "advice"), [(1, "Users who rate once are new in every split"), (3, "shuffle=True")]
+)
+def test_advice_for_users_without_training_ratings(n_each, advice, ratings):
+    users = np.repeat(np.arange(30), n_each)
+    pairs = Ratings(users, np.tile(np.arange(n_each), 30), np.full(len(users), 3.0))
+    model = new("item").fit(ratings.with_values(ratings.values)[ratings.users >= 30])
+    assert set(range(30)) <= set(model.user_ids_)
+    with pytest.warns(UserWarning, match=advice):
+        model.predict(pairs)

@@ -433,7 +433,8 @@ def test_a_number_of_known_ratings_is_never_split():
 
 def test_unknown_users_have_no_known_ratings(model, parts):
     strangers = Ratings([0, 1], [0, 1], [3.0, 4.0], user_ids=["ann", "bob"])
-    display = ErrorByActivityDisplay.from_estimator(model, strangers)
+    with pytest.warns(UserWarning, match="such as 'ann' .* ids of different types"):
+        display = ErrorByActivityDisplay.from_estimator(model, strangers)
     assert_array_equal(display.bins, [[0, 0]])
 
 

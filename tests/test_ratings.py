@@ -588,3 +588,13 @@ def test_ids_there_as_text_and_as_numbers_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Ratings.from_frame(frame[1:], **names)
+
+
+def test_the_mean_of_the_largest_ratings_is_no_infinity():
+    table = pytest.importorskip("pandas").DataFrame(
+        {"user": [1, 1, 1, 2], "item": [5, 5, 5, 5], "rating": [1.5e308, 1.7e308, 1.6e308, 3.0]}
+    )
+    ratings = Ratings.from_frame(
+        table, user="user", item="item", rating="rating", duplicates="mean"
+    )
+    assert ratings.values == pytest.approx([1.6e308, 3.0])
