@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, Self, overload
 
@@ -16,6 +15,7 @@ from . import _fields, _persistence
 from ._core.factors import Factors, Rows
 from ._core.matrix import Read, Table, rows_of_cells, rows_or_none
 from ._core.users import Training, Users, compact
+from ._core.warning import warn
 from ._ids import share_a_type
 from ._inputs import (
     hide_ratings,
@@ -333,13 +333,11 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             if len(codes) == len(unknown) > 0 and not is_most:
                 is_most = not share_a_type(given[np.unique(where)], known)
             if is_most:
-                warnings.warn(
+                warn(
                     f"The {what} ids of {len(unknown) / len(codes):.0%} of these ratings are "
                     f"unknown, such as {shown(given[where[unknown[0]]])}, so they get the prior. "
                     f"{what}_ids_ holds ids such as {shown(known[0])}; ids of different types are "
                     "different.",
-                    UserWarning,
-                    stacklevel=4,
                 )
         if len(users) < _N_TABLE:
             return
@@ -352,13 +350,11 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
                 else "KFold on a table sorted by user does this: use KFold(n_splits=5, "
                 "shuffle=True). So does a split by time, for users who came later."
             )
-            warnings.warn(
+            warn(
                 f"{is_new.mean():.0%} of these ratings are by users without training ratings, so "
                 f"they get the prediction for an average user. {reason} For new users with some "
                 "ratings, give these as a matrix: predict(context) or score(context, heldout). "
                 + see("guide/evaluation.html"),
-                UserWarning,
-                stacklevel=4,
             )
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
@@ -405,6 +401,8 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         if isinstance(X, Ratings):
             weights = read_weights(sample_weight, len(X), "ratings")
+            if y is None:
+                X.check_values()
             truth = X.values if y is None else y
             return float(r2_score(truth, self.predict(X), sample_weight=weights))
         refuse_other_index(X, y)

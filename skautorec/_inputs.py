@@ -5,8 +5,6 @@ Every function returns observed cells as a float64 ``csr_array`` of users x item
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,13 +15,19 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
-from ._core.matrix import select
+from ._core.matrix import rows_of_cells, select
+from ._core.warning import warn
 from ._ids import Ids, as_id_array, plain
 from ._links import see
-from ._matrix import observed_csr, observed_from_dense, to_float64, without_mask
+from ._matrix import observed_csr, observed_from_dense, place, to_float64, without_mask
 from ._ratings import Ratings
 from ._scale import Scale
-from ._table import frame_names, refuse_mixed_columns
+from ._table import (
+    frame_names,
+    refuse_long_table,
+    refuse_mixed_columns,
+    warn_of_long_table,
+)
 
 __all__ = [
     "has_own_index",
@@ -52,10 +56,6 @@ _MATRIX: dict[str, Any] = {
     "dtype": np.float64,
     "ensure_all_finite": "allow-nan",
 }
-
-_USER = re.compile(r"(user|customer|member|reviewer)s?[ _.-]?(id|idx|index|code|name)?$", re.I)
-_ITEM = re.compile(r"(item|movie|book|product|title|song|track|imdb)s?[ _.-]?(id|idx|code)?$", re.I)
-_RATING = re.compile(r"(rating|score|star|value)s?$", re.I)
 
 
 def is_frame(X: Any) -> bool:
@@ -86,25 +86,38 @@ def read_training_matrix(
     estimator: BaseEstimator, X: Any
 ) -> tuple[scipy.sparse.csr_array, Ids, Ids]:
     """Read the matrix given to ``fit``; sets ``n_features_in_`` and ``feature_names_in_``."""
-    _refuse_long_table(X)
+    refuse_long_table(X)
     if scipy.sparse.issparse(X):
         _refuse_bad_type(X)
         X = observed_csr(X)
     try:
         checked = validate_data(estimator, _prepared(X), **_MATRIX)
     except ValueError as error:
-        if not is_frame(X) or "could not convert" not in str(error):
+        if "could not convert" not in str(error):
             raise
+        cells = np.asarray(X, dtype=object)
+        is_text = np.array(
+            [isinstance(value, str) and not _is_number(value) for value in cells.flat]
+        )
+        where = place(int(is_text.argmax()), cells) if is_text.any() else ""
         raise ValueError(
-            f"{error}. Every column of a matrix holds the ratings of an item; the ids of users "
-            "belong in the index of a pandas frame, as after set_index. " + see("data.html")
+            f"{error}{where}. Every column of a matrix holds the ratings of an item; the ids of "
+            "users belong in the index of a pandas frame, as after set_index. " + see("data.html")
         ) from None
-    _warn_of_long_table(checked)
+    warn_of_long_table(checked)
     observed = _observed(checked)
     _refuse_no_ratings(observed, "X")
     if is_frame(X):
         return observed, *frame_ids(X)
     return observed, Ids.range(observed.shape[0]), Ids.range(observed.shape[1])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def read_new_matrix(estimator: BaseEstimator, X: Any, items: Ids) -> scipy.sparse.csr_array:
@@ -114,7 +127,7 @@ def read_new_matrix(estimator: BaseEstimator, X: Any, items: Ids) -> scipy.spars
             "Rows are given as a sparse matrix, an array or a DataFrame, a row per user. A mapping "
             "{item_id: rating} goes to recommend."
         )
-    _refuse_long_table(X)
+    refuse_long_table(X)
     if not is_frame(X):
         if scipy.sparse.issparse(X):
             X = observed_csr(X)
@@ -127,6 +140,7 @@ def read_ratings(ratings: Ratings, y: Any) -> Ratings:
     if not len(ratings):
         raise ValueError("These Ratings hold no ratings; give at least one to fit on.")
     if y is None:
+        ratings.check_values()
         return ratings
     values = to_float64(column_or_1d(without_mask(y)), "y")
     if len(values) != len(ratings):
@@ -145,13 +159,21 @@ def read_targets(y: Any, X: scipy.sparse.csr_array) -> tuple[scipy.sparse.csr_ar
         raise ValueError(
             f"X has {X.shape[0]} rows and y has {targets.shape[0]}; both must have a row per user."
         )
-    if targets.shape == X.shape and _equal(targets, X):
+    if targets.shape == X.shape and _equal(_not_filled(targets, X), X):
         raise ValueError(
             "y holds the same ratings as X. Leave y out: fit(X) predicts X's own columns, and with "
             "y the answers would be among the inputs."
         )
     _refuse_no_ratings(targets, "y")
     return targets, _target_ids(y, targets.shape[1]), ndim
+
+
+def _not_filled(targets: scipy.sparse.csr_array, X: scipy.sparse.csr_array) -> Any:
+    """Leave out zeros at cells that X does not observe, where they are all of the rest."""
+    is_other = np.ones(targets.nnz, dtype=bool)
+    if targets.nnz == targets.shape[0] * targets.shape[1]:
+        is_other = without_values(X).toarray()[rows_of_cells(targets), targets.indices]
+    return targets if targets.data[~is_other].any() else select(targets, is_other)
 
 
 def _target_ids(y: Any, n_targets: int) -> Ids:
@@ -232,6 +254,13 @@ def without_values(ratings: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
 def read_range(values: np.ndarray, n_columns: int, given: Any) -> Scale:
     """One range for all columns: the given one, or lowest and highest training rating."""
     low, high = values.min(), values.max()
+    if low == high and len(values) > 1:
+        warn(
+            f"All {len(values)} ratings are {low:g}, which says nothing of what anybody likes, so "
+            "predictions are all the same and lists are in no order. skautorec is for explicit "
+            "ratings; for clicks, views and purchases use a library for implicit feedback. "
+            + see("data.html")
+        )
     if given is None:
         return Scale.shared(low, high, n_columns)
     lowest, highest = _check_range(given)
@@ -293,19 +322,18 @@ def _read_y(y: Any) -> tuple[scipy.sparse.csr_array, int]:
         ensure_all_finite="allow-nan",
         input_name="y",
     )
-    return observed_from_dense(checked.reshape(len(checked), -1)), checked.ndim
+    read = _observed if checked.ndim == 2 else observed_from_dense
+    return read(checked.reshape(len(checked), -1)), checked.ndim
 
 
 def _observed(checked: Any) -> scipy.sparse.csr_array:
     if scipy.sparse.issparse(checked):
         return scipy.sparse.csr_array(checked)
     if not np.isnan(checked).any() and np.count_nonzero(checked) < checked.size / 2:
-        warnings.warn(
+        warn(
             "More than half of this dense matrix is exactly 0 and none of it is NaN: every 0 is "
             "read as a rating. If 0 means unobserved, give a scipy sparse matrix or NaN there. "
             + see("data.html#a-matrix"),
-            UserWarning,
-            stacklevel=4,
         )
     return observed_from_dense(checked)
 
@@ -343,42 +371,6 @@ def _prepared(X: Any) -> Any:
     if hasattr(X, "sparse") and all(dtype.fill_value != dtype.fill_value for dtype in X.dtypes):
         return X.sparse.to_dense()
     return without_mask(X)
-
-
-def _refuse_long_table(X: Any) -> None:
-    if not is_frame(X):
-        return
-    names = [name for name in frame_names(X) if isinstance(name, str)]
-    users = [name for name in names if _USER.match(name)]
-    items = [name for name in names if _ITEM.match(name)]
-    ratings = [name for name in names if _RATING.match(name)]
-    if len(names) <= 8 and users and (items or ratings):
-        found = ", ".join(repr(name) for name in users[:1] + items[:1] + ratings[:1])
-        raise ValueError(
-            f"This frame looks like a table with a row per rating (columns {found}), and a "
-            "matrix has a row per user. Use Ratings.from_frame(frame, user=..., item=..., "
-            f"rating=...) and give that. {see('data.html')}"
-        )
-
-
-def _warn_of_long_table(checked: Any) -> None:
-    """Warn where a dense array looks like a table of user, item, rating and perhaps time."""
-    if scipy.sparse.issparse(checked) or checked.shape[1] not in (3, 4) or len(checked) < 30:
-        return
-    users, items, ratings = checked.T[:3]
-    if not (np.mod(checked[:, :2], 1) == 0).all():
-        return
-    n_users, n_items, n_values = (len(np.unique(column)) for column in (users, items, ratings))
-    is_distinct = len(np.unique(checked[:, :2], axis=0)) == len(checked)
-    if is_distinct and 2 * n_values <= min(n_users, n_items):
-        warnings.warn(
-            f"This array of shape {checked.shape} looks like a table with a row per rating (user, "
-            "item, rating), and is read as a matrix with a row per user and a column per item. For "
-            "a table use Ratings.from_frame, or Ratings(users, items, values) with codes. "
-            + see("data.html"),
-            UserWarning,
-            stacklevel=6,
-        )
 
 
 def _equal(left: scipy.sparse.csr_array, right: scipy.sparse.csr_array) -> bool:

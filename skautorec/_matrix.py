@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-__all__ = ["observed_csr", "observed_from_dense", "to_float64", "without_mask"]
+__all__ = ["observed_csr", "observed_from_dense", "place", "to_float64", "without_mask"]
 
 
 def observed_csr(R: Any) -> scipy.sparse.csr_array:
@@ -91,8 +91,9 @@ def to_float64(values: Any, name: str) -> np.ndarray:
     """
     array = np.asarray(without_mask(values))
     if array.dtype.kind == "O":
-        floats = np.fromiter((_float(value, name) for value in array.flat), float, array.size)
-        return floats.reshape(array.shape)
+        return np.array(
+            [_float(value, name, array, i) for i, value in enumerate(array.flat)], float
+        ).reshape(array.shape)
     if array.dtype.kind not in "biuf":
         raise _not_numbers(name, f"dtype {array.dtype}")
     return array.astype(np.float64, copy=False)
@@ -111,11 +112,19 @@ def without_mask(values: Any) -> Any:
     return values
 
 
-def _float(value: Any, name: str) -> float:
+def place(i: int, array: np.ndarray) -> str:
+    """Say where an element, counted row by row, stands in a matrix; nothing of a vector."""
+    if array.ndim != 2:
+        return ""
+    row, column = divmod(i, array.shape[1])
+    return f" in row {row}, column {column}"
+
+
+def _float(value: Any, name: str, array: np.ndarray, i: int) -> float:
     if value is None or type(value).__name__ == "NAType":
         return np.nan
     if not isinstance(value, numbers.Real | Decimal | np.bool_):
-        raise _not_numbers(name, f"{value!r} ({type(value).__name__})")
+        raise _not_numbers(name, f"{value!r} ({type(value).__name__}){place(i, array)}")
     return float(value)
 
 

@@ -301,6 +301,14 @@ class Ratings:
         ratings._set(rows, observed.indices, observed.data, None, users, items)
         return ratings
 
+    def check_values(self) -> None:
+        """Raise a ValueError where these are pairs without ratings, to be predicted."""
+        if np.isnan(self._values[:1]).any():  # all are, or none is
+            raise ValueError(
+                "These are pairs without ratings, to be predicted; name the column of ratings in "
+                "from_frame(..., rating=...), or give them as y or to with_values."
+            )
+
     def to_matrix(self) -> scipy.sparse.csr_array:
         """Matrix with a stored cell per rating.
 
@@ -315,11 +323,7 @@ class Ratings:
             The table was resampled with replacement and holds a rating twice, or holds pairs
             without ratings.
         """
-        if np.isnan(self._values[:1]).any():  # all are, or none is
-            raise ValueError(
-                "These are pairs without ratings, to be predicted; name the column of ratings in "
-                "from_frame(..., rating=...), or give them as y or to with_values."
-            )
+        self.check_values()
         cells = (self._values, (self._codes_of_users, self._codes_of_items))
         R = scipy.sparse.coo_array(cells, shape=(self.n_users, self.n_items)).tocsr()
         if R.nnz < len(self):

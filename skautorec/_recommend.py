@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
@@ -15,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._core.factors import Factors, Rows, best_of, slices
 from ._core.users import Users
+from ._core.warning import warn
 from ._ids import Ids, as_id_array, plain, same_type
 from ._inputs import has_own_index, is_frame
 from ._ratings import Ratings
@@ -224,6 +224,10 @@ class RecommenderMixin:
             return *self._new_users(self._read_context(user), user), False
         if isinstance(user, Mapping):
             return *self._new_users(self._read_mappings([user])), True
+        if isinstance(user, set):
+            raise TypeError(
+                "A set was given as user, whose order is arbitrary; give a list of ids."
+            )
         if isinstance(user, Ratings):
             raise TypeError(
                 "Users are needed, and Ratings holds ratings. For all users of a table give its "
@@ -274,11 +278,9 @@ class RecommenderMixin:
         low, high = self.rating_range_
         outside = [value for value in values if not low <= value <= high]
         if outside:
-            warnings.warn(
+            warn(
                 f"A new user's rating of {outside[0]:g} is outside the rating range {low:g} to "
                 f"{high:g} of the training; it is read on the same scale.",
-                UserWarning,
-                stacklevel=4,
             )
         shape = (len(users), len(self._items))
         return scipy.sparse.coo_array((np.array(values, float), (rows, columns)), shape).tocsr()
@@ -496,8 +498,8 @@ def _number(item: Any, rating: Any) -> float:
         value = np.nan
     if not np.isfinite(value):
         raise ValueError(
-            f"The rating of item {item!r} is {rating!r}; give finite numbers, and leave out items "
-            "without a rating."
+            f"The rating of item {item!r} is {plain(rating)!r}; give finite numbers, and leave out "
+            "items without a rating."
         )
     return value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, Literal
@@ -11,7 +11,9 @@ import narwhals.stable.v1 as nw
 import numpy as np
 import scipy.sparse
 
+from ._core.warning import warn
 from ._ids import Ids, as_id_array, plain
+from ._links import see
 from ._matrix import observed_csr, observed_from_dense, to_float64, without_mask
 
 __all__ = [
@@ -29,8 +31,10 @@ __all__ = [
     "read_timestamps",
     "read_values",
     "read_vocabulary",
+    "refuse_long_table",
     "refuse_mixed_columns",
     "shown_id",
+    "warn_of_long_table",
     "warn_of_twins",
 ]
 
@@ -38,6 +42,10 @@ Duplicates = Literal["error", "mean", "last"]
 
 # Without ids every code up to the largest is a user or item, so one stray id would fill the memory.
 _MOST_IMPLIED_IDS = 100_000_000
+
+_USER = re.compile(r"(user|customer|member|reviewer)s?[ _.-]?(id|idx|index|code|name)?$", re.I)
+_ITEM = re.compile(r"(item|movie|book|product|title|song|track|imdb)s?[ _.-]?(id|idx|code)?$", re.I)
+_RATING = re.compile(r"(rating|score|star|value)s?$", re.I)
 
 
 def read_column(name: str, given: Any) -> np.ndarray:
@@ -106,12 +114,10 @@ def warn_of_twins(column: Any, ids: list[Any]) -> None:
         return
     twins = [id for id in ids if not isinstance(id, str) and str(id) in texts]
     if twins:
-        warnings.warn(
+        warn(
             f"Column {column!r} holds {len(twins)} ids both as text and not, such as {twins[0]!r} "
             f"and {str(twins[0])!r}, which are different ids. If they are meant to be one, convert "
             "the column first, for instance with astype(str).",
-            UserWarning,
-            stacklevel=3,
         )
 
 
@@ -265,11 +271,13 @@ def check_names(table: Any, names: Mapping[str, Any]) -> None:
 
 def read_matrix(R: Any) -> tuple[scipy.sparse.csr_array, Any, Any]:
     """Observed cells, and what names the rows and the columns."""
+    refuse_long_table(R)
     if scipy.sparse.issparse(R):
         observed = observed_csr(R)
         return observed, Ids.range(observed.shape[0]), Ids.range(observed.shape[1])
     if not nw.dependencies.is_into_dataframe(R):
         observed = observed_from_dense(R)
+        warn_of_long_table(np.asarray(without_mask(R)))
         return observed, Ids.range(observed.shape[0]), Ids.range(observed.shape[1])
     index = getattr(R, "index", None)
     rows = Ids.range(R.shape[0]) if index is None else index
@@ -277,8 +285,15 @@ def read_matrix(R: Any) -> tuple[scipy.sparse.csr_array, Any, Any]:
 
 
 def frame_names(frame: Any) -> list[Any]:
-    """Column names of a frame of any library."""
-    return list(frame.column_names if nw.dependencies.is_pyarrow_table(frame) else frame.columns)
+    """Column names of a frame of any library; they are distinct."""
+    names = list(frame.column_names if nw.dependencies.is_pyarrow_table(frame) else frame.columns)
+    if len(set(names)) < len(names):
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        raise ValueError(
+            f"The frame has {names.count(twice)} columns of the name {plain(twice)!r}. Columns are "
+            "items, each with a name of its own: rename or leave out."
+        )
+    return names
 
 
 def refuse_mixed_columns(frame: Any) -> None:
@@ -317,3 +332,39 @@ def _read_wide_frame(frame: Any) -> scipy.sparse.csr_array:
     if not hasattr(frame, "to_numpy"):
         frame = read_frame(frame)
     return observed_from_dense(frame.to_numpy())
+
+
+def refuse_long_table(X: Any) -> None:
+    if not nw.dependencies.is_into_dataframe(X):
+        return
+    names = [name for name in frame_names(X) if isinstance(name, str)]
+    users = [name for name in names if _USER.match(name)]
+    items = [name for name in names if _ITEM.match(name)]
+    ratings = [name for name in names if _RATING.match(name)]
+    if len(names) <= 8 and users and (items or ratings):
+        found = ", ".join(repr(name) for name in users[:1] + items[:1] + ratings[:1])
+        raise ValueError(
+            f"This frame looks like a table with a row per rating (columns {found}), and a "
+            "matrix has a row per user. Use Ratings.from_frame(frame, user=..., item=..., "
+            f"rating=...) and give that. {see('data.html')}"
+        )
+
+
+def warn_of_long_table(checked: Any) -> None:
+    """Warn where a dense array looks like a table of user, item, rating and perhaps time."""
+    if not scipy.sparse.issparse(checked) and checked.dtype.kind not in "iuf":
+        return
+    if scipy.sparse.issparse(checked) or checked.shape[1] not in (3, 4) or len(checked) < 30:
+        return
+    users, items, ratings = checked.T[:3]
+    if not (np.mod(checked[:, :2], 1) == 0).all():
+        return
+    n_users, n_items, n_values = (len(np.unique(column)) for column in (users, items, ratings))
+    is_distinct = len(np.unique(checked[:, :2], axis=0)) == len(checked)
+    if is_distinct and 2 * n_values <= min(n_users, n_items):
+        warn(
+            f"This array of shape {checked.shape} looks like a table with a row per rating (user, "
+            "item, rating), and is read as a matrix with a row per user and a column per item. For "
+            "a table use Ratings.from_frame, or Ratings(users, items, values) with codes. "
+            + see("data.html"),
+        )

@@ -345,6 +345,7 @@ def fetch_movielens(
     >>> fetch_movielens("100k").ratings  # doctest: +SKIP
     <Ratings: 100,000 ratings of 1,682 items by 943 users (6.3% observed), from 1.0 to 5.0>
     """
+    name = str(name).lower()
     if name not in _LAYOUTS:
         raise ValueError(f"name is {name!r}; it must be one of {', '.join(map(repr, _LAYOUTS))}.")
     local = _local_folder(name)

@@ -24,6 +24,10 @@ DENSE = np.where(R.toarray() == 0, np.nan, R.toarray())
 LONG = pd.DataFrame({"user_id": [1, 1, 2], "movie_id": [7, 8, 7], "rating": [5.0, 3.0, 4.0]})
 EMPTY = scipy.sparse.csr_array((30, 20))
 
+STRAY = pd.DataFrame(DENSE).astype(object)
+STRAY.iloc[3, 4] = "n/a"
+PAIRS = Ratings.from_frame(pd.DataFrame({"u": [1, 2], "i": [3, 3]}), user="u", item="i")
+
 
 def with_value(value):
     bad = R.copy()
@@ -238,7 +242,36 @@ CASES = {
         "dict(series.dropna())",
     ),
     "unknown user in a batch": (lambda: FITTED.recommend([1, 99]), KeyError, "99"),
-    "unhashable user": (lambda: FITTED.recommend({1, 2}), TypeError, "hashable"),
+    "set of users": (lambda: FITTED.recommend({1, 2}), TypeError, "give a list"),
+    "unhashable user": (lambda: FITTED.recommend([[1, 2]]), TypeError, "hashable"),
+    "text in a frame": (lambda: model().fit(STRAY), ValueError, "'n/a' in row 3, column 4"),
+    "text in an array": (
+        lambda: model().fit(STRAY.to_numpy()),
+        ValueError,
+        "'n/a' in row 3, column 4",
+    ),
+    "text in from_matrix": (
+        lambda: Ratings.from_matrix(STRAY),
+        TypeError,
+        "'n/a' (str) in row 3, column 4",
+    ),
+    "long table in from_matrix": (lambda: Ratings.from_matrix(LONG), ValueError, "row per rating"),
+    "two columns of one name": (
+        lambda: model().fit(pd.DataFrame(DENSE[:, :3], columns=["a", "b", "a"])),
+        ValueError,
+        "2 columns of the name 'a'",
+    ),
+    "pairs without ratings in fit": (lambda: model().fit(PAIRS), ValueError, "without ratings"),
+    "pairs without ratings in score": (
+        lambda: FITTED.score(PAIRS),
+        ValueError,
+        "without ratings",
+    ),
+    "numpy's NaN as a rating": (
+        lambda: FITTED.recommend({3: np.float64("nan")}),
+        ValueError,
+        "is nan;",
+    ),
     "2-D array as user": (lambda: FITTED.recommend(DENSE), ValueError, "1-D batch of user ids"),
     "unknown item of a new user": (lambda: FITTED.recommend({99: 4}), KeyError, "99"),
     "rating of a new user": (lambda: FITTED.recommend({3: np.nan}), ValueError, "finite"),
@@ -277,11 +310,61 @@ CASES = {
 }
 
 
+def long_array():
+    return np.column_stack((TABLE.users, TABLE.items, TABLE.values))
+
+
+WARNED = {
+    # what is given: (call, part of the warning)
+    "long array": (lambda: model().fit(long_array()), "looks like a table with a row per rating"),
+    "long array in from_matrix": (
+        lambda: Ratings.from_matrix(long_array()),
+        "looks like a table with a row per rating",
+    ),
+    "mostly zeros": (lambda: model().fit(R.toarray()), "every 0 is read as a rating"),
+    "mostly zeros as y": (
+        lambda: model().fit(R[:, :12], R[:, 12:].toarray()),
+        "every 0 is read as a rating",
+    ),
+    "ratings all equal": (
+        lambda: model().fit(TABLE.with_values(np.ones(len(TABLE)))),
+        "library for implicit feedback",
+    ),
+    "ratings all equal in a search": (
+        lambda: GridSearchCV(model(), {}, cv=2).fit(TABLE.with_values(np.ones(len(TABLE)))),
+        "library for implicit feedback",
+    ),
+    "a rate too high": (
+        lambda: model(solver="sgd", learning_rate=3.0, max_iter=3, dropout=0.0).fit(R),
+        "Training raised the objective",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WARNED)
+def test_warnings_point_at_the_line_of_the_caller(case):
+    call, message = WARNED[case]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    (wanted,) = {(one.filename, one.lineno) for one in caught if message in str(one.message)}
+    assert wanted == (__file__, call.__code__.co_firstlineno)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_bad_input(case):
     call, exception, message = CASES[case]
     with pytest.raises(exception, match=re.escape(message)):
         call()
+
+
+@pytest.mark.filterwarnings("ignore:More than half")
+def test_columns_of_x_with_zeros_for_nothing_are_no_y():
+    with pytest.raises(ValueError, match="y holds the same ratings as X"):
+        model().fit(R, R.toarray())
+    other = R.toarray()
+    other[np.nonzero(other == 0)[0][0], np.nonzero(other == 0)[1][0]] = 2.0
+    model().fit(R, other)
 
 
 def test_an_astronomic_id_is_an_id_and_costs_no_memory():

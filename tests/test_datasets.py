@@ -270,3 +270,8 @@ def test_movielens_from_a_local_folder(name, shape):
     assert data.titles[1] == "Toy Story (1995)"
     assert "may not redistribute" in data.DESCR
     assert ratings.values.mean() == pytest.approx(3.55, abs=0.05)
+
+
+def test_names_in_capitals_are_names(tmp_path):
+    with pytest.raises(OSError, match=r"ml-100k\.zip is not there"):
+        fetch_movielens("100K", data_home=tmp_path, download_if_missing=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import scipy.sparse
 
@@ -16,6 +14,7 @@ from .model import Member, Model
 from .noise import Noise, measure_noise
 from .penalties import choose_penalties
 from .users import Users
+from .warning import warn
 
 __all__ = ["Calibration"]
 
@@ -122,13 +121,11 @@ class Calibration:
         excess = np.square(errors) - theirs
         if excess.mean() > 2 * excess.std() / np.sqrt(len(excess)):
             ours, theirs = (np.sqrt(np.mean(some)) for some in (np.square(errors), theirs))
-            warnings.warn(
+            warn(
                 f"On {len(errors)} held-out ratings the model's error is {ours / theirs - 1:.1%} "
                 "above that of damped biases of users and items. Look at max_iter, learning_rate "
                 "and lambd, which may keep it from arriving, and at whether the numbers are "
                 "ratings; skautorec.baselines.BiasRegressor is the model of biases.",
-                UserWarning,
-                stacklevel=2,
             )
 
     def _corner(self) -> scipy.sparse.csr_array:

@@ -10,7 +10,6 @@ A minibatch carries its share of the penalty, so ``lambd`` means the same at any
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from .encoding import Encoding
 from .network import AutoRec, SparseRows
 from .solvers import SOLVERS, STOCHASTIC, make_step
 from .sparse import Pattern
+from .warning import warn
 
 __all__ = [
     "Batch",
@@ -303,11 +303,10 @@ def train(
         raise ValueError(_diverged(len(losses), settings))
     end = _objective(network, batches, settings, draws.into("epoch", 0))
     if end > _RAISED * start:
-        warnings.warn(
+        warn(
             f"Training raised the objective from {start:.6g} to {end:.6g}. "
             + _lower_rate(settings),
             RuntimeWarning,
-            stacklevel=2,
         )
     return History(losses, reached.scores)
 
