@@ -20,6 +20,7 @@ from ._core.warning import warn
 from ._ids import Ids, as_id_array, plain
 from ._links import see
 from ._matrix import observed_csr, observed_from_dense, place, to_float64, without_mask
+from ._plausible import warn_of_other_numbers
 from ._ratings import Ratings
 from ._scale import Scale
 from ._table import (
@@ -49,6 +50,9 @@ __all__ = [
 # candidates in a search are compared on the same cells.
 _HIDDEN_SHARE = 0.2
 _HIDDEN_SEED = 0
+
+# Ratings that are enough to expect some that differ.
+_N_TABLE = 20
 
 # What scikit-learn is told of a rating matrix.
 _MATRIX: dict[str, Any] = {
@@ -107,6 +111,7 @@ def read_training_matrix(
     warn_of_long_table(checked)
     observed = _observed(checked)
     _refuse_no_ratings(observed, "X")
+    warn_of_other_numbers(observed, frame_names(X) if is_frame(X) else range(observed.shape[1]))
     if is_frame(X):
         return observed, *frame_ids(X)
     return observed, Ids.range(observed.shape[0]), Ids.range(observed.shape[1])
@@ -254,7 +259,7 @@ def without_values(ratings: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
 def read_range(values: np.ndarray, n_columns: int, given: Any) -> Scale:
     """One range for all columns: the given one, or lowest and highest training rating."""
     low, high = values.min(), values.max()
-    if low == high and len(values) > 1:
+    if low == high and len(values) >= _N_TABLE:
         warn(
             f"All {len(values)} ratings are {low:g}, which says nothing of what anybody likes, so "
             "predictions are all the same and lists are in no order. skautorec is for explicit "

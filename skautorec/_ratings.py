@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse
 
 from ._ids import Ids, factorize
+from ._plausible import warn_of_other_numbers
 from ._table import (
     Duplicates,
     check_lengths,
@@ -288,6 +289,7 @@ class Ratings:
                 f"The matrix of shape {observed.shape} holds no ratings; give at least one (stored "
                 "in a sparse matrix, not NaN in a dense one)."
             )
+        warn_of_other_numbers(observed, column_ids)
         users = read_vocabulary(
             "user", row_ids if user_ids is None else user_ids, observed.shape[0]
         )

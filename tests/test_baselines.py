@@ -224,6 +224,7 @@ def test_a_new_users_bias_is_a_damped_mean(ratings):
     assert bias == pytest.approx(left / (2 + 3))
 
 
+@pytest.mark.filterwarnings("ignore:The (user|item) ids of 100%")
 def test_unknown_users_and_items_get_the_mean(ratings):
     model = BiasRegressor().fit(ratings)
     unknown = Ratings([0], [0], [1.0], user_ids=["new"], item_ids=["new"])
@@ -279,6 +280,7 @@ def test_std_is_calibrated_for_active_and_inactive_users(sds):
     assert busy < quiet < np.sqrt(1 + sds[0] ** 2 + 0.3)
 
 
+@pytest.mark.filterwarnings("ignore:The (user|item) ids of 100%")
 def test_std_grows_by_the_prior_without_ratings():
     ratings = planted(300, 200, 6000, 1.0, 1.5)
     model = BiasRegressor(rating_range=(-50, 50)).fit(ratings)
@@ -289,6 +291,7 @@ def test_std_grows_by_the_prior_without_ratings():
     assert_allclose(std**2, noise * (1 + sum(1 / damping for damping in model.damping_)))
 
 
+@pytest.mark.filterwarnings("ignore:The (user|item) ids of 100%")
 @pytest.mark.parametrize("damping", [0, 1e-9])
 def test_std_is_bounded_by_the_ratings_where_no_damping_says_how_biases_vary(damping, ratings):
     unknown = Ratings([0], [0], [1.0], user_ids=["new"], item_ids=["new"])

@@ -1,0 +1,85 @@
+"""Numbers in a matrix that are likely to be no ratings: ids, ages, sums and slips of a finger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from ._core.matrix import rows_of_cells
+from ._core.warning import warn
+from ._ids import Ids, plain
+from ._links import see
+
+__all__ = ["warn_of_other_numbers"]
+
+# How many times the range of the others a column, or a cell, is beyond it.
+_FAR = 3.0
+# Share of the users that a column of ids, ages or sums has numbers for.
+_FULL = 0.9
+# Fewer rows, columns or cells say nothing of what is usual.
+_LEAST_ROWS, _LEAST_COLUMNS, _LEAST_CELLS = 10, 4, 20
+
+
+def warn_of_other_numbers(observed: scipy.sparse.csr_array, names: Any) -> None:
+    """Warn of columns, or of one cell, on another scale than the rest.
+
+    Parameters
+    ----------
+    observed : csr_array of shape (n_users, n_items)
+    names : Ids or sequence, of length n_items
+        Of the columns.
+    """
+    names = names.array if isinstance(names, Ids) else names
+    columns = _other_columns(observed)
+    if len(columns):
+        shown = ", ".join(repr(plain(names[column])) for column in columns[:5])
+        of = observed.data[observed.indices == columns[0]]
+        warn(
+            f"Column {shown} holds numbers such as {of[0]:g} and {of[-1]:g}, which look like no "
+            "ratings beside those of the other columns, and is read as an item. If it holds ids of "
+            "users, make it the index: pandas.read_csv(..., index_col=0) or frame.set_index(...); "
+            "leave out what else is no rating. " + see("data.html#a-matrix")
+        )
+        return
+    cell = _other_cell(observed)
+    if cell is not None:
+        row = rows_of_cells(observed)[cell]
+        warn(
+            f"The rating {observed.data[cell]:g} in row {row}, column "
+            f"{plain(names[observed.indices[cell]])!r} is far from all others. If it is a mistake, "
+            "mend it; rating_range=(lowest, highest) refuses what is outside. " + see("data.html")
+        )
+
+
+def _other_columns(observed: scipy.sparse.csr_array) -> np.ndarray:
+    """Columns with a number for nearly everybody, on another scale or counting the rows."""
+    n_rows, n_columns = observed.shape
+    counts = np.bincount(observed.indices, minlength=n_columns)
+    full = np.flatnonzero(counts >= _FULL * n_rows)
+    if n_rows < _LEAST_ROWS or n_columns < _LEAST_COLUMNS or not len(full):
+        return full[:0]
+    low, high = np.full(n_columns, np.inf), np.full(n_columns, -np.inf)
+    np.minimum.at(low, observed.indices, observed.data)
+    np.maximum.at(high, observed.indices, observed.data)
+    usual_low, usual_high = np.median(low[counts > 0]), np.median(high[counts > 0])
+    far = _FAR * (usual_high - usual_low)
+    means = np.bincount(observed.indices, observed.data, n_columns)[full] / counts[full]
+    is_other = (means > usual_high + far) | (means < usual_low - far)
+    if full[0] == 0 and counts[0] == n_rows:
+        is_other[0] |= bool((np.diff(observed.data[observed.indices == 0]) == 1).all())
+    # Where many are, the columns have no scale in common.
+    return full[is_other] if is_other.sum() <= max(1, n_columns // 4) else full[:0]
+
+
+def _other_cell(observed: scipy.sparse.csr_array) -> int | None:
+    """Position of the one number that is far from all others."""
+    if observed.nnz < _LEAST_CELLS:
+        return None
+    lowest, low, *_, high, highest = np.partition(observed.data, (0, 1, -2, -1))[[0, 1, -2, -1]]
+    if highest - high > _FAR * (high - lowest) > 0:
+        return int(observed.data.argmax())
+    if low - lowest > _FAR * (highest - low) > 0:
+        return int(observed.data.argmin())
+    return None
