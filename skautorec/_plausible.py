@@ -32,7 +32,9 @@ def warn_of_other_numbers(observed: scipy.sparse.csr_array, names: Any) -> None:
         Of the columns.
     """
     names = names.array if isinstance(names, Ids) else names
-    columns = _other_columns(observed)
+    # Numbers this large are far from nothing.
+    with np.errstate(over="ignore", invalid="ignore"):
+        columns, cell = _other_columns(observed), _other_cell(observed)
     if len(columns):
         shown = ", ".join(repr(plain(names[column])) for column in columns[:5])
         of = observed.data[observed.indices == columns[0]]
@@ -43,7 +45,6 @@ def warn_of_other_numbers(observed: scipy.sparse.csr_array, names: Any) -> None:
             "leave out what else is no rating. " + see("data.html#a-matrix")
         )
         return
-    cell = _other_cell(observed)
     if cell is not None:
         row = rows_of_cells(observed)[cell]
         warn(

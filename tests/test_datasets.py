@@ -273,5 +273,5 @@ def test_movielens_from_a_local_folder(name, shape):
 
 
 def test_names_in_capitals_are_names(tmp_path):
-    with pytest.raises(OSError, match=r"ml-100k\.zip is not there"):
-        fetch_movielens("100K", data_home=tmp_path, download_if_missing=False)
+    with pytest.raises(OSError, match=r"ml-25m\.zip is not there"):
+        fetch_movielens("25M", data_home=tmp_path, download_if_missing=False)

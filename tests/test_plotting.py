@@ -200,6 +200,7 @@ def test_map_of_one_unit_is_a_line(ratings):
     assert_allclose(display.explained_variance_ratio, [1, 0])
 
 
+@pytest.mark.filterwarnings("ignore:All .* ratings are")
 def test_map_of_constant_ratings_is_a_point(ratings):
     model = new("item").fit(ratings.with_values(np.full(len(ratings), 3.0)))
     display = ItemMapDisplay.from_estimator(model)
