@@ -89,6 +89,7 @@ def test_a_negative_factor_is_not_promised_but_a_given_range_is(kind, ratings):
     assert np.isfinite(model.predict(ratings.to_matrix() * 3.0)).all()
 
 
+@pytest.mark.filterwarnings("ignore:All .* ratings are")
 def test_equal_ratings_predict_that_rating(kind, ratings):
     model = new(kind).fit(ratings, np.full(len(ratings), 3.5))
     np.testing.assert_array_equal(model.predict(ratings), 3.5)
