@@ -12,9 +12,10 @@ from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from . import _fields, _persistence
-from ._core.factors import Factors, Rows
-from ._core.matrix import Read, Table, rows_of_cells, rows_or_none
-from ._core.users import Training, Users, compact
+from ._core.matrix import ReadTable, Table, rows_of_cells, rows_or_none
+from ._core.query import Query
+from ._core.scores import Embeddings, Scores
+from ._core.training_set import TrainingSet, compact
 from ._core.warning import warn
 from ._ids import share_a_type
 from ._inputs import (
@@ -52,14 +53,14 @@ class FittedModel(Protocol):
         """Number of factors."""
 
     @property
-    def unseen_item(self) -> Rows:
+    def unseen_item(self) -> Embeddings:
         """An item without ratings."""
 
-    def fold_in(self, users: Users) -> Rows:
+    def fold_in(self, users: Query) -> Embeddings:
         """Rows of users, known or new, from their ratings."""
 
     def variances(
-        self, users: Users, rows: np.ndarray, asked: scipy.sparse.csr_array, read: Read
+        self, users: Query, rows: np.ndarray, asked: scipy.sparse.csr_array, read: ReadTable
     ) -> np.ndarray:
         """Variances of new ratings, as `Model.variances`."""
 
@@ -150,7 +151,7 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         self.user_factors_, self.user_bias_ = users.factors, users.bias
         self.item_factors_, self.item_bias_ = items.factors, items.bias
         inputs, targets = given()
-        self._training = Training(compact(inputs), None if targets is None else compact(targets))
+        self._training = TrainingSet(compact(inputs), None if targets is None else compact(targets))
         self._derive()
         progress.end()
 
@@ -158,7 +159,7 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         """What hears how the fit to these data goes."""
         return Quiet()
 
-    def _train(self, read: Read, progress: Any) -> tuple[FittedModel, Rows, Rows]:
+    def _train(self, read: ReadTable, progress: Any) -> tuple[FittedModel, Embeddings, Embeddings]:
         """Train, and return the model, the users and the target items, in stars."""
         raise NotImplementedError
 
@@ -172,12 +173,12 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
 
     def _table(self) -> Table:
         """Training ratings in the units of training."""
-        return self._in_stars(self._training.inputs, self._training.targets)
+        return self._in_stars(self._training.inputs, self._training.y)
 
     @property
     def _seen(self) -> scipy.sparse.csr_array:
         """Rated cells of the target items."""
-        return self._training.wanted
+        return self._training.targets
 
     def _read_ratings(self, X: Ratings, y: Any) -> Given:
         """Check a table and return how to read it: anew each time, as it holds the same cells."""
@@ -248,7 +249,7 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             return self._predict_pairs(X, return_std)
         users = self._users_of(self._read_context(X), X)
         rows = self._fold_in(users)
-        predicted = Factors(rows, self._item_rows()).block()
+        predicted = Scores(rows, self._item_rows()).block()
         self._target_scale.clip(predicted)
         shape = predicted.shape[: self._target_ndim]
         if not return_std:
@@ -284,32 +285,34 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
                 rows = self._new_user() if of_stranger else self._user_rows()
                 columns = self._new_item() if of_new else self._item_rows()
                 pairs = np.maximum(users[chosen], 0), np.maximum(items[chosen], 0)
-                scores[chosen] = Factors(rows, columns).at(*pairs)
+                scores[chosen] = Scores(rows, columns).at(*pairs)
         return scores
 
-    def _training_users(self, codes: np.ndarray) -> Users:
+    def _training_users(self, codes: np.ndarray) -> Query:
         """Users of the training with all of their ratings; nobody where a code is -1."""
         inputs, targets = (
             None if part is None else rows_or_none(part, codes)
-            for part in (self._training.inputs, self._training.targets)
+            for part in (self._training.inputs, self._training.y)
         )
         ratings = self._in_stars(inputs, targets).joined
-        return Users(ratings, ratings.data, codes)
+        return Query(ratings, ratings.data, codes)
 
-    def _users_of(self, context: scipy.sparse.csr_array, X: Any = None) -> Users:
+    def _users_of(self, context: scipy.sparse.csr_array, X: Any = None) -> Query:
         """Users with these ratings; ``X`` is what they were read from."""
-        return Users(self._scale.to_stars(context))
+        return Query(self._scale.to_stars(context))
 
     def _predict_cells(
-        self, users: Users, cells: scipy.sparse.csr_array, return_std: bool = False
+        self, users: Query, cells: scipy.sparse.csr_array, return_std: bool = False
     ) -> Any:
         """Predict the stored cells of a matrix for the users in its rows."""
         folded, (rows, items) = self._fold_in(users), cells.tocoo().coords
-        predicted = Factors(folded, self._item_rows()).at(rows, items)
+        predicted = Scores(folded, self._item_rows()).at(rows, items)
         self._target_scale.clip(predicted, items)
         return (predicted, self._std(folded, users, rows, items)) if return_std else predicted
 
-    def _std(self, folded: Rows, users: Users, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
+    def _std(
+        self, folded: Embeddings, users: Query, rows: np.ndarray, items: np.ndarray
+    ) -> np.ndarray:
         """Standard deviations of pairs of users and items, past the last an unknown."""
         n_items = len(self._target_items)
         # Each pair once: a table may hold one twice.
@@ -516,18 +519,18 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
             refuse_overlap(context, heldout)
         return heldout
 
-    def _fold_in(self, users: Users) -> Rows:
+    def _fold_in(self, users: Query) -> Embeddings:
         """Rows of users, known or new, in rating units."""
         return self._target_scale.users(self._model.fold_in(users))
 
-    def _user_rows(self) -> Rows:
-        return Rows(self.user_factors_, self.user_bias_)
+    def _user_rows(self) -> Embeddings:
+        return Embeddings(self.user_factors_, self.user_bias_)
 
-    def _item_rows(self) -> Rows:
-        return Rows(self.item_factors_, self.item_bias_)
+    def _item_rows(self) -> Embeddings:
+        return Embeddings(self.item_factors_, self.item_bias_)
 
-    def _new_user(self) -> Rows:
-        return self._fold_in(Users(scipy.sparse.csr_array((1, len(self._items)))))
+    def _new_user(self) -> Embeddings:
+        return self._fold_in(Query(scipy.sparse.csr_array((1, len(self._items)))))
 
-    def _new_item(self) -> Rows:
+    def _new_item(self) -> Embeddings:
         return Scale.shared(*self.rating_range_, 1).items(self._model.unseen_item)

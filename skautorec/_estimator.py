@@ -13,16 +13,16 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import RatingRegressor
-from ._core.factors import Rows
+from ._core.export import DenseAutoRec
 from ._core.fit import fit_model
-from ._core.matrix import Read
+from ._core.matrix import ReadTable
 from ._core.model import Model, UserPart
-from ._core.module import DenseAutoRec
 from ._core.network import ACTIVATIONS
+from ._core.query import Query
+from ._core.scores import Embeddings
 from ._core.solvers import SOLVERS, STOCHASTIC
 from ._core.sparse import Pattern
 from ._core.training import Settings
-from ._core.users import Users
 from ._ids import as_id_array
 from ._inputs import has_own_index, is_frame
 from ._progress import CallbackSupportMixin, FitProgress, with_callbacks
@@ -293,7 +293,9 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
     def _progress(self, X: Any, y: Any) -> FitProgress:
         return FitProgress(self, X, y, self.n_estimators * N_PARTS[self.kind])
 
-    def _train(self, read: Read, progress: FitProgress) -> tuple[Model, Rows, Rows]:
+    def _train(
+        self, read: ReadTable, progress: FitProgress
+    ) -> tuple[Model, Embeddings, Embeddings]:
         model, users, items, histories = fit_model(
             read,
             self._settings(),
@@ -313,7 +315,7 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         )
         return model, users, items
 
-    def _users_of(self, context: scipy.sparse.csr_array, X: Any = None) -> Users:
+    def _users_of(self, context: scipy.sparse.csr_array, X: Any = None) -> Query:
         known = self._training.recognise(context)
         if is_frame(X) and has_own_index(X):
             named = self._users.codes(as_id_array(X.index))
@@ -322,7 +324,7 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
             return super()._users_of(context)
         inputs = self._scale.to_stars(self._training.inputs[known[known >= 0]])
         rows = np.where(known >= 0, np.cumsum(known >= 0) - 1, -1)
-        return Users.of(self._scale.to_stars(context), known, inputs, rows)
+        return Query.of(self._scale.to_stars(context), known, inputs, rows)
 
     def _settings(self) -> Settings:
         if self.batch_size is not None and self.solver not in STOCHASTIC:
@@ -375,7 +377,7 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         if isinstance(part, UserPart):
             # Without the coordinate that carries user biases, which the module adds by itself.
             factors = self.item_factors_[:, : self._model.n_units]
-            decoder, slope = Rows(factors, self.item_bias_), self._target_scale.slope
+            decoder, slope = Embeddings(factors, self.item_bias_), self._target_scale.slope
         elif self._has_targets:
             raise ValueError("to_module needs kind='user' after fit(X, y), or a fit without y.")
         else:

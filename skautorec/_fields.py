@@ -21,7 +21,7 @@ from ._core.encoder import Encoder
 from ._core.encoding import Encoding
 from ._core.model import ItemPart, Member, Model, UserPart
 from ._core.network import ACTIVATIONS
-from ._core.users import Training
+from ._core.training_set import TrainingSet
 from ._ids import Ids
 from ._persistence import need
 from ._scale import Scale
@@ -313,7 +313,7 @@ _TARGETS = {"_target_items": Vocabulary("targets"), "_target_scale": _scale("tar
 _ALL = {
     "_target_ndim": Choice(1, 2),
     "_training": Record(
-        Training, inputs=Cells("users", "items"), targets=Optional(Cells("users", "targets"))
+        TrainingSet, inputs=Cells("users", "items"), y=Optional(Cells("users", "targets"))
     ),
     "user_factors_": Array("f8", "users", "factors"),
     "user_bias_": Array("f8", "users", high=_RATINGS),
@@ -389,7 +389,7 @@ def _check(fitted: dict[str, Any], has_targets: bool) -> None:
     model, own_scale = fitted["_model"], fitted["_target_scale"]
     users, items = fitted["user_factors_"], fitted["item_factors_"]
     need(min(len(users), len(items), len(fitted["_items"])) > 0, "it holds nobody or nothing")
-    need((fitted["_training"].targets is not None) == has_targets, "targets are missing")
+    need((fitted["_training"].y is not None) == has_targets, "targets are missing")
     is_flat = fitted["_target_ndim"] == 1
     need(not is_flat or (has_targets and len(items) == 1), "its predictions have no shape")
     width = model.n_units + (0 if own_scale.is_shared else 1)
@@ -401,7 +401,7 @@ def _check(fitted: dict[str, Any], has_targets: bool) -> None:
         need(fitted["decoder_lambd_"].shape == parts, "penalties are not those of the model")
     else:
         need(len(model.damping) == 2, "a model of biases has two dampings")
-    for name, scale in (("inputs", fitted["_scale"]), ("targets", own_scale)):
+    for name, scale in (("inputs", fitted["_scale"]), ("y", own_scale)):
         cells = getattr(fitted["_training"], name)
         need(cells is None or _are_within(cells, scale), "a rating is outside of the range")
     largest = width * _largest(users) * _largest(items)

@@ -12,8 +12,8 @@ import numpy as np
 import scipy.sparse
 from sklearn.utils.validation import check_is_fitted
 
-from ._core.factors import Factors, Rows, best_of, slices
-from ._core.users import Users
+from ._core.query import Query
+from ._core.scores import Embeddings, Scores, best_of, slices
 from ._core.warning import warn
 from ._ids import Ids, as_id_array, plain, same_type
 from ._inputs import has_own_index, is_frame
@@ -40,15 +40,15 @@ class RecommenderMixin:
         _is_rated: np.ndarray
         _has_targets: bool
 
-        def _user_rows(self) -> Rows: ...
-        def _item_rows(self) -> Rows: ...
+        def _user_rows(self) -> Embeddings: ...
+        def _item_rows(self) -> Embeddings: ...
         def _read_context(self, X: Any) -> scipy.sparse.csr_array: ...
-        def _users_of(self, context: scipy.sparse.csr_array, X: Any = ...) -> Users: ...
-        def _training_users(self, codes: np.ndarray) -> Users: ...
-        def _fold_in(self, users: Users) -> Rows: ...
+        def _users_of(self, context: scipy.sparse.csr_array, X: Any = ...) -> Query: ...
+        def _training_users(self, codes: np.ndarray) -> Query: ...
+        def _fold_in(self, users: Query) -> Embeddings: ...
         def _derive(self) -> None: ...
         def _std(
-            self, folded: Rows, users: Users, rows: np.ndarray, items: np.ndarray
+            self, folded: Embeddings, users: Query, rows: np.ndarray, items: np.ndarray
         ) -> np.ndarray: ...
 
     @overload
@@ -201,20 +201,20 @@ class RecommenderMixin:
 
     def _rank(
         self,
-        users: Rows,
+        users: Embeddings,
         columns: np.ndarray,
         n: int,
         hidden: scipy.sparse.csr_array | None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Positions among ``columns`` and scores of the best of them, as `Factors.top`."""
+        """Positions among ``columns`` and scores of the best of them, as `Scores.top`."""
         items = self._item_rows()
         if len(columns) < len(items):
             items = items[columns]
-        return Factors(users, items).top(n, hidden)
+        return Scores(users, items).top(n, hidden)
 
     def _read_users(
         self, user: Any
-    ) -> tuple[Rows, scipy.sparse.csr_array, Callable[[], Users], bool]:
+    ) -> tuple[Embeddings, scipy.sparse.csr_array, Callable[[], Query], bool]:
         """Read the users asked about.
 
         Returns their rows, the cells they have seen, how to get the ratings that the rows come
@@ -257,7 +257,7 @@ class RecommenderMixin:
 
     def _new_users(
         self, context: scipy.sparse.csr_array, X: Any = None
-    ) -> tuple[Rows, scipy.sparse.csr_array, Callable[[], Users]]:
+    ) -> tuple[Embeddings, scipy.sparse.csr_array, Callable[[], Query]]:
         seen = context
         if self._has_targets:
             seen = scipy.sparse.csr_array((context.shape[0], len(self._target_items)))
@@ -396,7 +396,7 @@ class SimilarItemsMixin(RecommenderMixin):
         for part in slices(len(codes), max(1, _CHUNK // max(1, len(items)))):
             own = codes[part]
             unit = (self.item_factors_[own] - self._item_mean) / self._item_norms[own][:, None]
-            block = Factors(Rows(unit, -(unit @ self._item_mean)), items).block()
+            block = Scores(Embeddings(unit, -(unit @ self._item_mean)), items).block()
             block /= self._item_norms
             scores = block[:, columns].astype(np.float32)
             scores[own[:, None] == columns] = -np.inf

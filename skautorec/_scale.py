@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from ._core.factors import Rows
+from ._core.scores import Embeddings
 
 __all__ = ["Scale"]
 
@@ -86,13 +86,13 @@ class Scale:
             (stars, ratings.indices, ratings.indptr), shape=ratings.shape, copy=False
         )
 
-    def users(self, stars: Rows) -> Rows:
+    def users(self, stars: Embeddings) -> Embeddings:
         """Turn user rows that score in stars into rows that score in rating units."""
         if self.is_shared:
-            return Rows(stars.factors, stars.bias * self.slope[0])
-        return Rows(np.column_stack((stars.factors, stars.bias)), np.zeros(len(stars)))
+            return Embeddings(stars.factors, stars.bias * self.slope[0])
+        return Embeddings(np.column_stack((stars.factors, stars.bias)), np.zeros(len(stars)))
 
-    def items(self, stars: Rows) -> Rows:
+    def items(self, stars: Embeddings) -> Embeddings:
         """Turn item rows that score in stars into rows that score in rating units.
 
         Columns of different ranges scale a user's bias differently, so there it becomes a factor.
@@ -101,9 +101,9 @@ class Scale:
         if not self.is_shared:
             factors = np.column_stack((factors, np.ones(len(stars))))
         bias = self.low + self.slope * (stars.bias - 1)
-        return Rows(factors * self.slope[:, None], bias)
+        return Embeddings(factors * self.slope[:, None], bias)
 
-    def decoded(self, users: Rows) -> Rows:
+    def decoded(self, users: Embeddings) -> Embeddings:
         """Make user rows of `users`, in a shared range, score codes in rating units."""
         slope = self.slope[0]
-        return Rows(users.factors * slope, users.bias + self.low[0] - slope)
+        return Embeddings(users.factors * slope, users.bias + self.low[0] - slope)

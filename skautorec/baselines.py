@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import RatingRegressor
 from ._core.biases import Biases, fit_bias_model
-from ._core.factors import Factors, Rows
-from ._core.matrix import Read
+from ._core.matrix import ReadTable
+from ._core.scores import Embeddings, Scores
 from ._progress import Quiet
 from ._scale import Scale
 
@@ -122,7 +122,7 @@ class BiasRegressor(RatingRegressor):
         self.damping = damping
         self.rating_range = rating_range
 
-    def _train(self, read: Read, progress: Quiet) -> tuple[Biases, Rows, Rows]:
+    def _train(self, read: ReadTable, progress: Quiet) -> tuple[Biases, Embeddings, Embeddings]:
         model, users, items = fit_bias_model(read(), _damping_pair(self.damping))
         self.damping_ = model.damping
         new_item = Scale.shared(*self._scale.bounds, 1).items(model.unseen_item)
@@ -209,17 +209,17 @@ class PopularityRecommender(RatingRegressor):
         self.by = by
         self.rating_range = rating_range
 
-    def _train(self, read: Read, progress: Quiet) -> tuple[Biases, Rows, Rows]:
+    def _train(self, read: ReadTable, progress: Quiet) -> tuple[Biases, Embeddings, Embeddings]:
         table = read()
         model, users, items = fit_bias_model(table, (np.inf, None))
-        self.item_counts_ = np.bincount(table.wanted.indices, minlength=table.wanted.shape[1])
+        self.item_counts_ = np.bincount(table.targets.indices, minlength=table.targets.shape[1])
         self.damping_ = model.damping[1]
         self._counts = self.by == "count"
         return model, users, items
 
     def _rank(
         self,
-        users: Rows,
+        users: Embeddings,
         columns: np.ndarray,
         n: int,
         hidden: scipy.sparse.csr_array | None,
@@ -227,8 +227,8 @@ class PopularityRecommender(RatingRegressor):
         if not self._counts:
             return super()._rank(users, columns, n, hidden)
         counts = self.item_counts_[columns].astype(np.float64)
-        same = Rows(np.zeros((len(users), 0)), np.zeros(len(users)))
-        best, scores = Factors(same, Rows(np.zeros((len(counts), 0)), counts)).top(n, hidden)
+        same = Embeddings(np.zeros((len(users), 0)), np.zeros(len(users)))
+        best, scores = Scores(same, Embeddings(np.zeros((len(counts), 0)), counts)).top(n, hidden)
         # Exactly: lists are compared in single precision.
         return best, np.where(np.isnan(scores), np.nan, counts[best])
 

@@ -15,8 +15,8 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skautorec import AutoRecRegressor, Ratings
-from skautorec._core.factors import Factors, Rows
 from skautorec._core.matrix import select
+from skautorec._core.scores import Embeddings, Scores
 from skautorec.baselines import BiasRegressor, PopularityRecommender
 
 # Reasons for failing a check of scikit-learn, by the name of the check: there are none.
@@ -192,7 +192,7 @@ def test_fit_is_deterministic_and_independent_of_the_order(ratings):
     assert_allclose(shuffled.item_bias_, first.item_bias_, rtol=1e-9)
 
 
-# Users, known and new.
+# Query, known and new.
 
 
 def test_new_users_get_what_training_users_with_the_same_ratings_get(ratings, model):
@@ -505,17 +505,17 @@ def test_html_links_to_the_api_page():
 @pytest.mark.parametrize("n", [3, 100, 4000])  # few pairs, some, more than there are cells
 def test_pairs_without_factors(n):
     rng = np.random.default_rng(0)
-    rows, columns = (Rows(np.zeros((m, 0)), rng.normal(size=m)) for m in (30, 40))
+    rows, columns = (Embeddings(np.zeros((m, 0)), rng.normal(size=m)) for m in (30, 40))
     pairs = rng.integers(30, size=n), rng.integers(40, size=n)
     expected = rows.bias[pairs[0]] + columns.bias[pairs[1]]
-    assert_allclose(Factors(rows, columns).at(*pairs), expected)
+    assert_allclose(Scores(rows, columns).at(*pairs), expected)
 
 
 def test_many_lists_without_factors():
     rng = np.random.default_rng(0)
-    rows, columns = (Rows(np.zeros((m, 0)), rng.normal(size=m)) for m in (70, 3000))
+    rows, columns = (Embeddings(np.zeros((m, 0)), rng.normal(size=m)) for m in (70, 3000))
     hidden = scipy.sparse.random_array((70, 3000), density=0.3, random_state=0, format="csr")
-    best, scores = Factors(rows, columns).top(5, hidden)
+    best, scores = Scores(rows, columns).top(5, hidden)
     every = rows.bias[:, None] + columns.bias
     every[hidden.tocoo().coords] = -np.inf
     assert_array_equal(best, np.argsort(-every, axis=1)[:, :5])

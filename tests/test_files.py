@@ -432,9 +432,9 @@ def test_forged_contents_are_refused(name):
 
 
 def without_targets(values, arrays):
-    values["fitted"]["training.targets"] = False
+    values["fitted"]["training.y"] = False
     for part in ("data", "indices", "indptr"):
-        del arrays[f"training.targets.{part}"]
+        del arrays[f"training.y.{part}"]
 
 
 def of_several_kinds(values, arrays):

@@ -1,5 +1,7 @@
 """Decoded rows in closed form against their definition."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -111,8 +113,8 @@ def test_one_factorisation_serves_all_penalties_of_biases():
     prior = prior_of(8, 2.0, 3.0)
     shared = Shared(codes, indices)
     for rows, cells in groups(indptr, 8):
-        system = ridge.System.of(shared.take(rows, cells), values, cells, prior)
-        weights, shifts = system.solve_for(0.7, [0.1, 30.0])
+        system = ridge.make_system(shared, rows, cells, values, prior)
+        weights, shifts = system.solve(0.7, [0.1, 30.0])
         for strength, weight, shift in zip([0.1, 30.0], weights, shifts, strict=True):
             other = Prior(prior.weight, prior.bias, 0.7, strength)
             expected = solve_rows(indptr, indices, values, codes, other)
@@ -123,9 +125,9 @@ def test_one_factorisation_serves_all_penalties_of_biases():
 def test_groups_hold_every_row_with_cells_once_in_bounded_memory(monkeypatch):
     monkeypatch.setattr(ridge, "_CHUNK", 2000)
     indptr = problem()[0]
-    wanted = torch.arange(40) % 3 > 0
+    chosen = torch.arange(40) % 3 > 0
     seen = []
-    for rows, cells in groups(indptr, 8, wanted):
+    for rows, cells in groups(indptr, 8, chosen):
         seen += rows.tolist()
         assert len(rows) == 1 or cells.numel() * max(8, cells.shape[1]) <= 2000
         for row, positions in zip(rows, cells, strict=True):
@@ -144,6 +146,28 @@ def test_batching_changes_nothing(monkeypatch):
     alone = solve_rows(*arguments, prior)
     for a, b in zip(together, alone, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("k", [4, 25])
+def test_rows_too_long_for_the_memory_are_cut_and_change_nothing(monkeypatch, k):
+    indptr, indices, values, codes = problem(k=k)
+    shared, prior = Shared(codes, indices), prior_of(k, 2.0, 3.0)
+    at_indptr, at_indices = torch.arange(41) * 5, torch.arange(200) % 60
+    variances = partial(
+        ridge.relative_variances, indptr, shared, prior, at_indptr, at_indices, codes
+    )
+    whole, of_whole = ridge.solve_rows(indptr, values, shared, prior), variances()
+    taken = []
+    monkeypatch.setattr(ridge, "_CHUNK", 1)  # rows alone
+    monkeypatch.setattr(ridge, "_LONG", 7 * k)
+    take = shared.take
+    shared.take = lambda rows, cells: taken.append(cells.numel()) or take(rows, cells)
+    cut = ridge.solve_rows(indptr, values, shared, prior)
+    assert int(indptr.diff().max()) > 7 >= max(taken)
+    for name in ("weights", "biases", "left_over"):
+        torch.testing.assert_close(getattr(cut, name), getattr(whole, name), rtol=0, atol=1e-9)
+    torch.testing.assert_close(variances(), of_whole, rtol=0, atol=1e-9)
+    assert max(taken) <= 7
 
 
 @pytest.mark.parametrize(("bias_sd", "noise_sd"), [(0.5, 1.0), (1.0, 0.5)])

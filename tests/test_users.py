@@ -12,7 +12,7 @@ from test_codes import solve
 
 from skautorec import AutoRecRegressor, Ratings
 from skautorec._core.matrix import values_at
-from skautorec._core.users import Training, compact
+from skautorec._core.training_set import TrainingSet, compact
 from skautorec.baselines import BiasRegressor
 from skautorec.datasets import make_ratings
 
@@ -25,7 +25,7 @@ def row_of(pairs, n_items=40):
 
 def training(*users):
     rows = scipy.sparse.vstack([row_of(pairs) for pairs in users], format="csr")
-    return Training(compact(rows), None)
+    return TrainingSet(compact(rows), None)
 
 
 TWENTY = {item: 1 + item % 5 for item in range(20)}
@@ -90,7 +90,7 @@ def test_of_several_users_it_is_the_one_who_shares_most_if_that_is_one():
 def test_rows_are_recognised_each_by_itself():
     ratings = make_ratings(80, 50, 1500, random_state=0)
     R = ratings.to_matrix()
-    known = Training(compact(R), None)
+    known = TrainingSet(compact(R), None)
     np.testing.assert_array_equal(known.recognise(R), np.arange(80))
     order = np.random.default_rng(0).permutation(80)
     np.testing.assert_array_equal(known.recognise(R[order]), order)

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from .factors import Rows
-from .matrix import Read, Table, rows_of_cells
-from .users import Users
+from .matrix import ReadTable, Table, rows_of_cells
+from .query import Query
+from .scores import Embeddings
 
 __all__ = ["Biases", "fit_bias_model", "fit_biases"]
 
@@ -100,47 +100,47 @@ class Biases:
         """Number of factors."""
         return 0
 
-    def fold_in(self, users: Users) -> Rows:
+    def fold_in(self, query: Query) -> Embeddings:
         """Rows of users, known or new, from their ratings."""
-        ratings = users.ratings
+        ratings = query.ratings
         biases = self.row_biases(
             rows_of_cells(ratings), ratings.indices, ratings.data, ratings.shape[0]
         )
         return _without_factors(biases)
 
-    def last_columns(self, n: int) -> Rows:
+    def last_columns(self, n: int) -> Embeddings:
         """The last ``n`` columns, with the mean in their biases."""
         return _without_factors(self.mean + self.columns[len(self.columns) - n :])
 
     @property
-    def unseen_item(self) -> Rows:
+    def unseen_item(self) -> Embeddings:
         """An item without ratings."""
         return _without_factors(np.array([self.mean]))
 
     def variances(
-        self, users: Users, rows: np.ndarray, asked: scipy.sparse.csr_array, read: Read
+        self, query: Query, factors: np.ndarray, cells: scipy.sparse.csr_array, read: ReadTable
     ) -> np.ndarray:
-        """Variance of new ratings, noise included, at the stored cells of ``asked``.
+        """Variance of new ratings, noise included, at the stored cells of ``cells``.
 
         Parameters
         ----------
-        users : Users
-        rows : ndarray
+        query : Query
+        factors : ndarray
             Not used: there are no factors.
-        asked : csr_array of shape (n_users, n_targets + 1)
+        cells : csr_array of shape (n_users, n_targets + 1)
             The last column stands for an item without ratings.
         read : callable
             Not used: the variances of the items are known.
 
         Returns
         -------
-        ndarray of shape (asked.nnz,)
+        ndarray of shape (cells.nnz,)
         """
-        observed = users.ratings
+        observed = query.ratings
         of_rows = self.row_variances(rows_of_cells(observed), observed.indices, observed.shape[0])
         of_unseen = _bounded_inverse(np.array([self.damping[1]]), self.most_variance)
-        of_columns = np.append(self.column_variances, of_unseen)[-asked.shape[1] :]
-        relative = np.repeat(of_rows, np.diff(asked.indptr)) + of_columns[asked.indices]
+        of_columns = np.append(self.column_variances, of_unseen)[-cells.shape[1] :]
+        relative = np.repeat(of_rows, np.diff(cells.indptr)) + of_columns[cells.indices]
         variances: np.ndarray = self.noise * (1.0 + relative)
         return variances
 
@@ -194,13 +194,13 @@ def fit_biases(
 
 def fit_bias_model(
     table: Table, damping: tuple[float | None, float | None]
-) -> tuple[Biases, Rows, Rows]:
+) -> tuple[Biases, Embeddings, Embeddings]:
     """Fit biases to matrices, as `fit_model` does: the model, the users and the target items."""
     joined = table.joined
     biases, of_users = fit_biases(
         rows_of_cells(joined), joined.indices, joined.data, joined.shape, damping
     )
-    return biases, _without_factors(of_users), biases.last_columns(table.wanted.shape[1])
+    return biases, _without_factors(of_users), biases.last_columns(table.targets.shape[1])
 
 
 class _Sweeps:
@@ -315,5 +315,5 @@ def _bounded_inverse(numbers: np.ndarray, most: float) -> np.ndarray:
     return np.divide(1.0, numbers, out=np.full(len(numbers), most), where=numbers * most > 1)
 
 
-def _without_factors(biases: np.ndarray) -> Rows:
-    return Rows(np.zeros((len(biases), 0)), biases)
+def _without_factors(biases: np.ndarray) -> Embeddings:
+    return Embeddings(np.zeros((len(biases), 0)), biases)

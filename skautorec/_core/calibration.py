@@ -8,12 +8,12 @@ import scipy.sparse
 from .biases import fit_biases
 from .draws import Draws
 from .encoder import Problem
-from .factors import Factors, Rows
 from .matrix import Table, rows_of_cells, select, transposed, with_values
 from .model import Member, Model
 from .noise import Noise, measure_noise
 from .penalties import choose_penalties
-from .users import Users
+from .query import Query
+from .scores import Embeddings, Scores
 from .warning import warn
 
 __all__ = ["Calibration"]
@@ -45,7 +45,7 @@ class Calibration:
     ) -> None:
         self.kept, self.heldout, self.draws = kept, heldout, draws
         self.penalty = None if decoder_lambd is None else decoder_lambd / 2
-        self.cells = self._corner()
+        self.cells = self._calibration_cells()
 
     def of_items(self, problem: Problem, number: int, is_last: bool) -> Problem:
         """Choose the penalties of a member's user rows; of its last part, keep what is needed."""
@@ -61,7 +61,7 @@ class Calibration:
         problem = self._choose(problem, heldout, np.zeros(heldout.nnz), number)
         return problem.only(np.diff(self.cells.indptr) > 0) if is_last else problem
 
-    def of_users(self, problem: Problem, number: int, first: Factors | None) -> Problem:
+    def of_users(self, problem: Problem, number: int, first: Scores | None) -> Problem:
         """Choose the penalties of a member's item rows and keep what is needed.
 
         Parameters
@@ -69,7 +69,7 @@ class Calibration:
         problem : Problem
         number : int
             Of the member.
-        first : Factors or None
+        first : Scores or None
             The part of items that the item rows are fitted to what is left of.
         """
         base = np.zeros(self.heldout.nnz)
@@ -90,32 +90,30 @@ class Calibration:
             )
         )
 
-    def noise(self, members: list[Member], users: Rows, items: Rows) -> Noise:
+    def noise(self, members: list[Member], users: Embeddings, items: Embeddings) -> Noise:
         """Measure the noise of the mean of members, whose rows were solved from what was kept.
 
         It warns where damped biases predict held-out ratings better.
         """
         cells, model = self.cells, Model(members, 0.0, 1.0, 1.0)
-        asked = scipy.sparse.csr_array(
+        with_unseen = scipy.sparse.csr_array(
             (cells.data, cells.indices, cells.indptr), shape=(cells.shape[0], cells.shape[1] + 1)
         )
         joined = self.kept.joined
-        context = Users(joined, joined.data, np.arange(cells.shape[0]))
+        context = Query(joined, joined.data, np.arange(cells.shape[0]))
         of_rows, of_codes = model.relative_variances(
-            context, users.factors, asked, lambda: self.kept
+            context, users.factors, with_unseen, lambda: self.kept
         )
-        predicted = np.clip(Factors(users, items).at(rows_of_cells(cells), cells.indices), 1, 5)
+        predicted = np.clip(Scores(users, items).at(rows_of_cells(cells), cells.indices), 1, 5)
         errors = cells.data - predicted
         self._warn_if_biases_are_better(errors)
-        return measure_noise(errors, of_rows, of_codes, float(np.var(self.kept.wanted.data)))
+        return measure_noise(errors, of_rows, of_codes, float(np.var(self.kept.targets.data)))
 
     def _warn_if_biases_are_better(self, errors: np.ndarray) -> None:
-        cells, wanted = self.cells, self.kept.wanted
+        cells, kept = self.cells, self.kept.targets
         if cells.nnz < _N_COMPARED:
             return
-        biases, of_users = fit_biases(
-            rows_of_cells(wanted), wanted.indices, wanted.data, wanted.shape
-        )
+        biases, of_users = fit_biases(rows_of_cells(kept), kept.indices, kept.data, kept.shape)
         expected = biases.mean + of_users[rows_of_cells(cells)] + biases.columns[cells.indices]
         theirs = np.square(cells.data - np.clip(expected, 1, 5))
         excess = np.square(errors) - theirs
@@ -128,7 +126,7 @@ class Calibration:
                 "ratings; skautorec.baselines.BiasRegressor is the model of biases.",
             )
 
-    def _corner(self) -> scipy.sparse.csr_array:
+    def _calibration_cells(self) -> scipy.sparse.csr_array:
         """Some of the held-out cells, in a part of the users and a part of the items.
 
         Each user or item touched costs a factorisation.

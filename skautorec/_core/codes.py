@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from .encoding import Encoding
-from .factors import shared_tensor
+from .scores import shared_tensor
 
 __all__ = ["CellCodes", "Layers", "Sums"]
 

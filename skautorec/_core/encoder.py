@@ -17,12 +17,12 @@ from torch import Tensor
 from .codes import CellCodes, Layers, Sums
 from .draws import Draws
 from .encoding import Encoding, row_blocks
-from .factors import Rows, shared_tensor
+from .export import DenseAutoRec
 from .isolation import isolated
 from .matrix import rows_of_cells, select, transposed, with_values
-from .module import DenseAutoRec
 from .network import ACTIVATIONS, AutoRec
-from .ridge import Prior, bias_penalty, groups, relative_variances, solve_rows
+from .ridge import Prior, bias_penalty, groups, pieces, relative_variances, solve_rows
+from .scores import Embeddings, shared_tensor
 from .solvers import STOCHASTIC
 from .sparse import bag_sum
 from .training import Batch, History, Progress, Settings, initialise, train
@@ -141,7 +141,7 @@ class Encoder:
             tables[0][rows] = table
         return Sums(tables, np.diff(ratings.indptr).astype(np.int64), deviations)
 
-    def codes(self, sums: Sums) -> Rows:
+    def codes(self, sums: Sums) -> Embeddings:
         """Codes of encoded rows, minus the mean code, and their biases.
 
         The code of a row without ratings, which would be arbitrary, is the mean.
@@ -154,17 +154,17 @@ class Encoder:
             part = sums[start : start + size]
             # As the cells of one decoded row from which nothing is taken out.
             ends, own = np.array([0, len(part)]), np.full(len(part), np.nan)
-            every = np.arange(len(part))
-            cells = CellCodes(layers, self.encoding, part, ends, every, own, np.zeros(1, int))
+            rows = np.arange(len(part))
+            cells = CellCodes(layers, self.encoding, part, ends, rows, own, np.zeros(1, int))
             codes[start : start + size] = cells.take(
-                torch.zeros(1).long(), torch.tensor(every[None])
+                torch.zeros(1).long(), torch.tensor(rows[None])
             )[0]
             biases[start : start + size] = cells.biases
-        return Rows(codes, biases)
+        return Embeddings(codes, biases)
 
     def decode(
         self, observed: Observed, sums: Sums, dtype: torch.dtype = torch.float64
-    ) -> tuple[Rows, np.ndarray]:
+    ) -> tuple[Embeddings, np.ndarray]:
         """Solve decoded rows on the codes of encoded rows, and return what is left of each rating.
 
         Parameters
@@ -177,7 +177,7 @@ class Encoder:
 
         Returns
         -------
-        rows : Rows
+        rows : Embeddings
         left_over : ndarray of shape (observed.ratings.nnz,)
         """
         n_rows = observed.ratings.shape[0]
@@ -190,7 +190,7 @@ class Encoder:
             solved = solve_rows(indptr, values, codes, prior)
             weights[rows], biases[rows] = solved.weights, solved.biases
             left_over[where] = solved.left_over
-        return Rows(weights, biases), left_over
+        return Embeddings(weights, biases), left_over
 
     def problem(
         self, layers: Layers, block: Observed, sums: Sums
@@ -210,10 +210,10 @@ class Encoder:
         self,
         observed: Observed,
         sums: Sums,
-        asked: scipy.sparse.csr_array,
-        asked_codes: np.ndarray,
+        cells: scipy.sparse.csr_array,
+        at_codes: np.ndarray,
     ) -> np.ndarray:
-        """Posterior variances of decoded rows at the stored cells of ``asked``.
+        """Posterior variances of decoded rows at the stored cells of a matrix.
 
         In single precision, which is twice as fast and at useful penalties moves a standard
         deviation by less than a millionth of it.
@@ -224,28 +224,28 @@ class Encoder:
             What the rows were solved from.
         sums : Sums
             Of the encoded rows.
-        asked : csr_array of shape (n_decoded, n_asked)
-        asked_codes : ndarray of shape (n_asked, k)
+        cells : csr_array of shape (n_decoded, n_codes)
+        at_codes : ndarray of shape (n_codes, k)
 
         Returns
         -------
-        ndarray of shape (asked.nnz,)
+        ndarray of shape (cells.nnz,)
             Relative to the variance of the noise.
         """
-        variances = np.empty(asked.nnz)
+        variances = np.empty(cells.nnz)
         layers, prior = self.layers(torch.float32), self.prior(torch.float32)
-        at_codes = shared_tensor(asked_codes).float()
+        single_codes = shared_tensor(at_codes).float()
         for rows, _, block in observed.blocks():
             indptr, _, codes = self.problem(layers, block, sums)
-            part = asked[rows]
-            where = slice(int(asked.indptr[rows.start]), int(asked.indptr[rows.stop]))
+            part = cells[rows]
+            where = slice(int(cells.indptr[rows.start]), int(cells.indptr[rows.stop]))
             variances[where] = relative_variances(
                 indptr,
                 codes,
                 prior,
                 torch.tensor(part.indptr, dtype=torch.int64),
                 torch.tensor(part.indices, dtype=torch.int64),
-                at_codes,
+                single_codes,
             )
         return variances
 
@@ -255,11 +255,12 @@ class Encoder:
         left_over = np.empty(observed.ratings.nnz)
         for _, where, block in observed.blocks():
             indptr, values, codes = self.problem(layers, block, sums)
-            for rows, cells in groups(indptr, codes.width):
-                is_real = cells >= 0
-                expected = codes.take(rows, cells) @ prior.weight + prior.bias
-                left = (values[cells.clamp(min=0)] - expected)[is_real]
-                left_over[where][cells[is_real].numpy()] = left.numpy()
+            for rows, group in groups(indptr, codes.width):
+                for cells in pieces(group, codes.width):
+                    is_real = cells >= 0
+                    expected = codes.take(rows, cells) @ prior.weight + prior.bias
+                    left = (values[cells.clamp(min=0)] - expected)[is_real]
+                    left_over[where][cells[is_real].numpy()] = left.numpy()
         return replace(self, bias_penalty=bias_penalty(left_over, rows_of_cells(observed.ratings)))
 
     def for_residuals(self) -> Encoder:
@@ -274,16 +275,18 @@ class Encoder:
         )
 
     @property
-    def prior_row(self) -> Rows:
+    def prior_row(self) -> Embeddings:
         """One decoded row without ratings."""
-        return Rows(self.prior_weight[None], np.array([self.prior_bias]))
+        return Embeddings(self.prior_weight[None], np.array([self.prior_bias]))
 
     @isolated
-    def to_module(self, decoder: Rows, slope: np.ndarray, low: float, high: float) -> DenseAutoRec:
+    def to_module(
+        self, decoder: Embeddings, slope: np.ndarray, low: float, high: float
+    ) -> DenseAutoRec:
         """Dense module; see `DenseAutoRec` for the decoder and the range of its input."""
         biases = decoder.bias - decoder.factors @ self.mean_code
         return DenseAutoRec(
-            self._network(), self.encoding, Rows(decoder.factors, biases), slope, low, high
+            self._network(), self.encoding, Embeddings(decoder.factors, biases), slope, low, high
         )
 
     def prior(self, dtype: torch.dtype) -> Prior:
@@ -337,7 +340,7 @@ class Problem:
         """Leave the decoded rows that a mask does not choose without ratings."""
         return replace(self, observed=self.observed.only(rows))
 
-    def solve(self, dtype: torch.dtype) -> tuple[Rows, np.ndarray]:
+    def solve(self, dtype: torch.dtype) -> tuple[Embeddings, np.ndarray]:
         """Solve it; see `Encoder.decode`."""
         return self.encoder.decode(self.observed, self.sums, dtype)
 
@@ -401,7 +404,7 @@ def _batches(
     draws: Draws,
     device: str,
 ) -> tuple[list[Batch], list[Batch]]:
-    """Cut what is trained on and, where wanted, validated on into batches of rows."""
+    """Cut what is trained on and, where there is any, validated on into batches of rows."""
     n_rows = inputs.shape[0]
     n_parts = -(-n_rows // settings.batch_size) if settings.batch_size else 1
     if settings.batch_size is None and settings.solver in STOCHASTIC:
@@ -416,9 +419,9 @@ def _batches(
         for part in parts:
             rows = part[lengths[part] > 0]
             some = inputs[rows]
-            asked = some if cells is inputs else cells[rows]
-            if asked.nnz:
-                batches.append(Batch.of(rows, some, asked, encoding, device))
+            to_predict = some if cells is inputs else cells[rows]
+            if to_predict.nnz:
+                batches.append(Batch.of(rows, some, to_predict, encoding, device))
         return batches
 
     cells = _some_rows(heldout(), draws.into("validation"))

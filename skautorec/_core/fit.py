@@ -12,10 +12,10 @@ import torch
 from .calibration import Calibration
 from .draws import Draws
 from .encoder import Encoder, Observed, Problem, by_decoded, train_encoder
-from .factors import Factors, Rows
 from .isolation import isolated
-from .matrix import Read, Table, select
+from .matrix import ReadTable, Table, select
 from .model import ItemPart, Member, Model, UserPart, mean_items, mean_users
+from .scores import Embeddings, Scores
 from .training import History, Progress, Settings
 
 __all__ = ["fit_model"]
@@ -34,7 +34,7 @@ class _Encoders:
 
 @isolated
 def fit_model(
-    read: Read,
+    read: ReadTable,
     settings: Settings,
     *,
     kind: str,
@@ -44,7 +44,7 @@ def fit_model(
     seed: int,
     device: str,
     progress: Progress,
-) -> tuple[Model, Rows, Rows, list[History]]:
+) -> tuple[Model, Embeddings, Embeddings, list[History]]:
     """Train on most of the ratings, measure penalties and noise on the rest, and solve with all.
 
     Parameters
@@ -68,7 +68,7 @@ def fit_model(
     Returns
     -------
     model : Model
-    users, items : Rows
+    users, items : Embeddings
         Of the users and the target items.
     histories : list of History
         Of each encoder of each member.
@@ -129,16 +129,16 @@ def _train(
 class _Split:
     """Ratings to train on and ratings held out, made anew where they are needed."""
 
-    read: Read
+    read: ReadTable
     fraction: float | None
     draws: Draws
 
     def halves(self) -> tuple[Table, scipy.sparse.csr_array]:
         """What is kept, and held-out targets."""
         table = self.read()
-        is_out = self._is_out(table.wanted)
-        kept, heldout = (select(table.wanted, chosen) for chosen in (~is_out, is_out))
-        return Table(kept, None) if table.targets is None else Table(table.inputs, kept), heldout
+        is_out = self._is_out(table.targets)
+        kept, heldout = (select(table.targets, chosen) for chosen in (~is_out, is_out))
+        return Table(kept, None) if table.y is None else Table(table.inputs, kept), heldout
 
     def _is_out(self, cells: scipy.sparse.csr_array) -> np.ndarray:
         """Choose cells at random; none where it would be all."""
@@ -159,7 +159,7 @@ class _Split:
         """Inputs and targets of the encoder of one side."""
         kept, _ = self.halves()
         if side == "user":
-            return kept.inputs, kept.wanted
+            return kept.inputs, kept.targets
         joined = kept.joined.T.tocsr()
         return joined, joined
 
@@ -168,7 +168,7 @@ class _Split:
         kept, heldout = self.halves()
         if side == "user":
             return heldout
-        if kept.targets is not None:
+        if kept.y is not None:
             given = scipy.sparse.csr_array(kept.inputs.shape)
             heldout = scipy.sparse.hstack((given, heldout), format="csr")
         return heldout.T.tocsr()
@@ -179,8 +179,8 @@ class _Solved:
     """A member, and the rows of users and of target items of each of its parts."""
 
     member: Member
-    users: list[Rows]
-    items: list[Rows]
+    users: list[Embeddings]
+    items: list[Embeddings]
 
     @property
     def encoders(self) -> _Encoders:
@@ -197,10 +197,10 @@ def _solve(
     With a calibration, which chooses their penalties first, in single precision, and of the last
     part only the rows that it needs.
     """
-    users: list[Rows] = []
-    items: list[Rows] = []
+    users: list[Embeddings] = []
+    items: list[Embeddings] = []
     item_part, user_part = None, None
-    left_over = table.wanted.data
+    left_over = table.targets.data
     dtype = torch.float64 if calibration is None else torch.float32
     if encoders.item is not None:
         joined = table.joined
@@ -209,7 +209,7 @@ def _solve(
         )
         if calibration is not None:
             problem = calibration.of_items(problem, number, is_last=encoders.user is None)
-        n_before = joined.shape[1] - table.wanted.shape[1]
+        n_before = joined.shape[1] - table.targets.shape[1]
         rows, left = problem.solve(dtype)
         item_part = ItemPart(problem.encoder, problem.sums)
         users.append(rows)
@@ -217,10 +217,10 @@ def _solve(
         if encoders.user is not None:
             left_over = left[joined.indices >= n_before]
     if encoders.user is not None:
-        observed = by_decoded(table.wanted, left_over, table.targets is None)
+        observed = by_decoded(table.targets, left_over, table.y is None)
         problem = Problem(encoders.user, observed, encoders.user.sums(table.inputs))
         if calibration is not None:
-            first = Factors(users[0], items[0]) if users else None
+            first = Scores(users[0], items[0]) if users else None
             problem = calibration.of_users(problem, number, first)
         user_part = UserPart(problem.encoder)
         users.append(user_part.rows(problem.sums))
@@ -228,7 +228,7 @@ def _solve(
     return _Solved(Member(item_part, user_part), users, items)
 
 
-def _mean(solved: list[_Solved]) -> tuple[Rows, Rows]:
+def _mean(solved: list[_Solved]) -> tuple[Embeddings, Embeddings]:
     """Rows of users and of target items of the mean of members."""
     users = mean_users([rows for one in solved for rows in one.users], len(solved))
     items = mean_items([rows for one in solved for rows in one.items], len(solved))

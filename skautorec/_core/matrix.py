@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse
 
 __all__ = [
-    "Read",
+    "ReadTable",
     "Table",
     "rows_of_cells",
     "rows_or_none",
@@ -28,28 +28,28 @@ class Table:
     ----------
     inputs : csr_array of shape (n_users, n_items)
         Stored cells are observed.
-    targets : csr_array of shape (n_users, n_targets) or None
+    y : csr_array of shape (n_users, n_targets) or None
         Further columns, to be predicted; None where those of the inputs are.
     """
 
     inputs: scipy.sparse.csr_array
-    targets: scipy.sparse.csr_array | None
+    y: scipy.sparse.csr_array | None
 
     @property
-    def wanted(self) -> scipy.sparse.csr_array:
+    def targets(self) -> scipy.sparse.csr_array:
         """The columns to be predicted."""
-        return self.inputs if self.targets is None else self.targets
+        return self.inputs if self.y is None else self.y
 
     @property
     def joined(self) -> scipy.sparse.csr_array:
         """All columns, those to be predicted last."""
-        if self.targets is None:
+        if self.y is None:
             return self.inputs
-        return scipy.sparse.hstack((self.inputs, self.targets), format="csr")
+        return scipy.sparse.hstack((self.inputs, self.y), format="csr")
 
 
 # Reads the training ratings anew, so that networks train without them in memory.
-Read = Callable[[], Table]
+ReadTable = Callable[[], Table]
 
 
 def select(ratings: scipy.sparse.csr_array, chosen: np.ndarray) -> scipy.sparse.csr_array:
@@ -109,11 +109,11 @@ def values_at(
     numbers = np.full(len(rows), -1)
     numbers[known] = np.arange(len(known))
     of_cells = numbers[rows_of_cells(cells)]
-    asked = np.flatnonzero(of_cells >= 0)
+    is_known = np.flatnonzero(of_cells >= 0)
     width = max(cells.shape[1], table.shape[1])
     stored = rows_of_cells(theirs).astype(np.int64) * width + theirs.indices
-    keys = of_cells[asked].astype(np.int64) * width + cells.indices[asked]
+    keys = of_cells[is_known].astype(np.int64) * width + cells.indices[is_known]
     where = np.minimum(np.searchsorted(stored, keys), len(stored) - 1)
     same = stored[where] == keys
-    found[asked[same]] = theirs.data[where[same]]
+    found[is_known[same]] = theirs.data[where[same]]
     return found

@@ -14,10 +14,10 @@ import scipy.sparse
 
 from .codes import Sums
 from .encoder import Encoder, Observed
-from .factors import Rows
 from .isolation import isolated
-from .matrix import Read, Table, rows_of_cells, transposed
-from .users import Users
+from .matrix import ReadTable, Table, rows_of_cells, transposed
+from .query import Query
+from .scores import Embeddings
 
 __all__ = ["ItemPart", "Member", "Model", "UserPart", "mean_items", "mean_users"]
 
@@ -33,24 +33,24 @@ class ItemPart:
     encoder: Encoder
     sums: Sums
 
-    def fold_in(self, users: Users) -> Rows:
+    def fold_in(self, query: Query) -> Embeddings:
         """User rows in closed form, on codes of the items without these users' ratings."""
-        return self.encoder.decode(_observed(users), self.sums)[0]
+        return self.encoder.decode(_observed(query), self.sums)[0]
 
     @property
-    def unseen_item(self) -> Rows:
+    def unseen_item(self) -> Embeddings:
         """An item without ratings."""
-        return Rows(np.zeros((1, len(self.encoder.mean_code))), np.zeros(1))
+        return Embeddings(np.zeros((1, len(self.encoder.mean_code))), np.zeros(1))
 
     def variances(
-        self, users: Users, asked: scipy.sparse.csr_array
+        self, query: Query, cells: scipy.sparse.csr_array
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Relative variances of the user rows at asked items, the last unseen; and of the codes."""
-        n_targets = asked.shape[1] - 1
+        """Relative variances of the user rows at some items, the last unseen; and of the codes."""
+        n_targets = cells.shape[1] - 1
         targets = self.sums[len(self.sums) - n_targets :]
         codes = np.vstack((self.encoder.codes(targets).factors, self.unseen_item.factors))
-        of_rows = self.encoder.relative_variances(_observed(users), self.sums, asked, codes)
-        return of_rows, _unknown_share(np.append(targets.counts, 0))[asked.indices]
+        of_rows = self.encoder.relative_variances(_observed(query), self.sums, cells, codes)
+        return of_rows, _unknown_share(np.append(targets.counts, 0))[cells.indices]
 
 
 @dataclass(frozen=True)
@@ -59,42 +59,42 @@ class UserPart:
 
     encoder: Encoder
 
-    def fold_in(self, users: Users) -> Rows:
+    def fold_in(self, query: Query) -> Embeddings:
         """Codes of users, from their ratings."""
-        return self.rows(self.encoder.sums(users.ratings))
+        return self.rows(self.encoder.sums(query.ratings))
 
-    def rows(self, sums: Sums) -> Rows:
+    def rows(self, sums: Sums) -> Embeddings:
         """The same, from the encoder's sums over their ratings."""
         rows = self.encoder.codes(sums)
         return rows.without_bias() if self.encoder.on_residuals else rows
 
     @property
-    def unseen_item(self) -> Rows:
+    def unseen_item(self) -> Embeddings:
         """An item without ratings."""
         return self.encoder.prior_row
 
     def variances(
-        self, users: Users, codes: np.ndarray, asked: scipy.sparse.csr_array, training: Table
+        self, query: Query, codes: np.ndarray, cells: scipy.sparse.csr_array, training: Table
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Relative variances of the item rows for asked users, and of the users' codes.
+        """Relative variances of the item rows for some users, and of the users' codes.
 
         Parameters
         ----------
-        users : Users
+        query : Query
         codes : ndarray of shape (n_users, k)
             What `fold_in` gives.
-        asked : csr_array of shape (n_users, n_targets + 1)
+        cells : csr_array of shape (n_users, n_targets + 1)
         training : Table
             What the item rows were solved from.
         """
-        by_item, order = transposed(asked)
+        by_item, order = transposed(cells)
         observed, who = _raters(training, np.diff(by_item.indptr)[:-1] > 0)
         sums = self.encoder.sums(training.inputs[who])
-        of_rows = np.empty(asked.nnz)
+        of_rows = np.empty(cells.nnz)
         of_rows[order] = self.encoder.relative_variances(observed, sums, by_item, codes)
-        is_input = users.ratings.indices < len(self.encoder.encoding.reference)
-        counts = np.bincount(rows_of_cells(users.ratings)[is_input], minlength=len(codes))
-        return of_rows, _unknown_share(counts)[rows_of_cells(asked)]
+        is_input = query.ratings.indices < len(self.encoder.encoding.reference)
+        counts = np.bincount(rows_of_cells(query.ratings)[is_input], minlength=len(codes))
+        return of_rows, _unknown_share(counts)[rows_of_cells(cells)]
 
 
 @dataclass(frozen=True)
@@ -136,12 +136,12 @@ class Model:
         return [part for member in self.members for part in member.parts]
 
     @isolated
-    def fold_in(self, users: Users) -> Rows:
+    def fold_in(self, query: Query) -> Embeddings:
         """Rows of users, known or new, from their ratings."""
-        return mean_users([part.fold_in(users) for part in self.parts], len(self.members))
+        return mean_users([part.fold_in(query) for part in self.parts], len(self.members))
 
     @property
-    def unseen_item(self) -> Rows:
+    def unseen_item(self) -> Embeddings:
         """An item without ratings."""
         return mean_items([part.unseen_item for part in self.parts], len(self.members))
 
@@ -151,42 +151,42 @@ class Model:
         return sum(len(part.encoder.mean_code) for part in self.parts)
 
     def variances(
-        self, users: Users, rows: np.ndarray, asked: scipy.sparse.csr_array, read: Read
+        self, query: Query, factors: np.ndarray, cells: scipy.sparse.csr_array, read: ReadTable
     ) -> np.ndarray:
-        """Variance of new ratings, noise included, at the stored cells of ``asked``.
+        """Variance of new ratings, noise included, at the stored cells of ``cells``.
 
         Parameters
         ----------
-        users : Users
-        rows : ndarray of shape (n_users, k)
-            Their factors, as from `fold_in`.
-        asked : csr_array of shape (n_users, n_targets + 1)
+        query : Query
+        factors : ndarray of shape (n_users, k)
+            Of the users, as from `fold_in`.
+        cells : csr_array of shape (n_users, n_targets + 1)
             The last column stands for an item without ratings.
         read : callable
             Returns the training ratings.
 
         Returns
         -------
-        ndarray of shape (asked.nnz,)
+        ndarray of shape (cells.nnz,)
         """
-        of_rows, of_codes = self.relative_variances(users, rows, asked, read)
+        of_rows, of_codes = self.relative_variances(query, factors, cells, read)
         return self.noise + self.spread * of_rows + self.code_spread * of_codes
 
     @isolated
     def relative_variances(
-        self, users: Users, rows: np.ndarray, asked: scipy.sparse.csr_array, read: Read
+        self, query: Query, factors: np.ndarray, cells: scipy.sparse.csr_array, read: ReadTable
     ) -> tuple[np.ndarray, np.ndarray]:
         """What is not known of decoded and of encoded rows, over the noise; see `variances`."""
         n_members = len(self.members)
-        of_rows, of_codes = np.zeros(asked.nnz), np.zeros(asked.nnz)
+        of_rows, of_codes = np.zeros(cells.nnz), np.zeros(cells.nnz)
         start = 0
         for part in self.parts:
             stop = start + len(part.encoder.mean_code)
             if isinstance(part, ItemPart):
-                decoded, encoded = part.variances(users, asked)
+                decoded, encoded = part.variances(query, cells)
             else:
-                codes = n_members * rows[:, start:stop]
-                decoded, encoded = part.variances(users, codes, asked, read())
+                codes = n_members * factors[:, start:stop]
+                decoded, encoded = part.variances(query, codes, cells, read())
             # Members differ in their networks only, so that what few ratings tell of an encoded
             # row is as unknown to all of them.
             of_rows += decoded / n_members
@@ -201,33 +201,33 @@ def _unknown_share(counts: np.ndarray) -> np.ndarray:
     return share
 
 
-def _observed(users: Users) -> Observed:
-    """Users as decoded rows."""
-    return Observed(users.ratings, users.own, users.known)
+def _observed(query: Query) -> Observed:
+    """The users asked about, as decoded rows."""
+    return Observed(query.ratings, query.own, query.known)
 
 
 def _raters(training: Table, chosen: np.ndarray) -> tuple[Observed, np.ndarray]:
     """Ratings of the chosen target items and of one without any, and whose they are, renumbered."""
-    by_item, order = transposed(training.wanted)
-    cells = np.repeat(chosen, np.diff(by_item.indptr))
-    ends = np.append(0, np.cumsum(cells))[by_item.indptr]
+    by_item, order = transposed(training.targets)
+    is_chosen = np.repeat(chosen, np.diff(by_item.indptr))
+    ends = np.append(0, np.cumsum(is_chosen))[by_item.indptr]
     ends = np.append(ends, ends[-1])  # and one without ratings
-    who, renumbered = np.unique(by_item.indices[cells], return_inverse=True)
-    values = training.wanted.data[order[cells]]
+    who, renumbered = np.unique(by_item.indices[is_chosen], return_inverse=True)
+    values = training.targets.data[order[is_chosen]]
     ratings = scipy.sparse.csr_array(
         (values, renumbered, ends), shape=(len(ends) - 1, max(1, len(who)))
     )
     who = who if len(who) else np.zeros(1, dtype=np.int64)
-    return Observed(ratings, values if training.targets is None else None), who
+    return Observed(ratings, values if training.y is None else None), who
 
 
-def mean_users(parts: list[Rows], n_members: int) -> Rows:
+def mean_users(parts: list[Embeddings], n_members: int) -> Embeddings:
     """User rows of the mean of members: the factors side by side."""
     rows = mean_items(parts, n_members)
-    return Rows(rows.factors / n_members, rows.bias)
+    return Embeddings(rows.factors / n_members, rows.bias)
 
 
-def mean_items(parts: list[Rows], n_members: int) -> Rows:
+def mean_items(parts: list[Embeddings], n_members: int) -> Embeddings:
     """Item rows of the mean of members."""
     bias = np.sum([part.bias for part in parts], axis=0) / n_members
-    return Rows(np.hstack([part.factors for part in parts]), bias)
+    return Embeddings(np.hstack([part.factors for part in parts]), bias)

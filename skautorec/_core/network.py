@@ -1,4 +1,4 @@
-"""The network: sparse rows in, codes in the middle, predictions at observed cells out."""
+"""The network that is trained: sparse rows in, codes in the middle, predictions of cells out."""
 
 from __future__ import annotations
 

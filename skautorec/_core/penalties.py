@@ -13,7 +13,7 @@ from torch import Tensor
 from .codes import Sums
 from .draws import Draws
 from .encoder import Encoder, Observed
-from .ridge import System, groups
+from .ridge import groups, make_system
 
 __all__ = ["choose_penalties"]
 
@@ -135,20 +135,20 @@ def _predictions(
         indptr, values, codes = encoder.problem(layers, block, sums)
         ends = torch.tensor(heldout.indptr[rows.start : rows.stop + 1], dtype=torch.int64)
         for group, cells in groups(indptr, codes.width):
-            z = codes.take(group, cells)
-            system = System.of(z, values, cells, prior)
+            system = make_system(codes, group, cells, values, prior)
             at = _padded(ends, group)
             is_real = at >= 0
             positions = at[is_real].numpy()
             columns = torch.full(at.shape, len(used))
             columns[is_real] = torch.from_numpy(where[positions])
-            asked = at_codes[columns]
-            plain = asked @ prior.weight + prior.bias
+            heldout_codes = at_codes[columns]
+            plain = heldout_codes @ prior.weight + prior.bias
             predicted = np.empty((len(penalties), len(bias_penalties), len(positions)))
             for p, penalty in enumerate(penalties):
-                solved, shifts = system.solve_for(penalty, bias_penalties)
+                solved, shifts = system.solve(penalty, bias_penalties)
                 for q, (weights, shift) in enumerate(zip(solved, shifts, strict=True)):
-                    score = plain + (asked @ weights[..., None])[..., 0] + shift[:, None]
+                    score = plain + (heldout_codes @ weights[..., None])[..., 0]
+                    score += shift[:, None]
                     predicted[p, q] = score[is_real].numpy()
             if not encoder.on_residuals:
                 predicted += some.bias[where[positions]]

@@ -13,8 +13,9 @@ costs ``min(n, k)^3``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -22,10 +23,23 @@ import torch
 from torch import Tensor
 from torch.nn.functional import hardshrink
 
-__all__ = ["Codes", "Prior", "Solved", "bias_penalty", "relative_variances", "solve_rows"]
+__all__ = [
+    "Codes",
+    "Prior",
+    "Solved",
+    "System",
+    "bias_penalty",
+    "groups",
+    "make_system",
+    "pieces",
+    "relative_variances",
+    "solve_rows",
+]
 
 # Elements of the largest temporary: 8 MB in float64.
 _CHUNK = 2**20
+# Elements of the largest temporary of a row alone, which is cut into pieces beyond.
+_LONG = 2**24
 # Elements this small, which codes that hardly differ leave beside the penalty on the diagonal, are
 # zero in single precision: products of them are too small for it, which makes a factorisation
 # twenty times as slow.
@@ -115,83 +129,112 @@ def solve_rows(indptr: Tensor, values: Tensor, codes: Codes, prior: Prior) -> So
     biases = values.new_full((n_rows,), prior.bias)
     left_over = torch.empty_like(values)
     for rows, cells in groups(indptr, codes.width):
-        z = codes.take(rows, cells)
-        system = System.of(z, values, cells, prior)
-        solved, shift = system.solve(prior.penalty, prior.bias_penalty)
+        # 1. The rows' distance from the prior, which explains what the prior leaves of the ratings.
+        system = make_system(codes, rows, cells, values, prior)
+        (solved,), (shift,) = system.solve(prior.penalty, [prior.bias_penalty])
         weights[rows] += solved
         biases[rows] += shift
-        observed = cells >= 0
-        left = system.y[..., 0] - (z @ solved[..., None])[..., 0] - shift[:, None]
-        left_over[cells[observed]] = left[observed]
+        # 2. What the rows leave of the ratings in turn.
+        for some, z, y in system.blocks():
+            left = y[..., 0] - (z @ solved[..., None])[..., 0] - shift[:, None]
+            left_over[some[some >= 0]] = left[some >= 0]
     return Solved(weights, biases, left_over)
 
 
-@dataclass(frozen=True)
-class System:
-    """The normal equations of a group of rows, through their cells or through the units.
+class System(Protocol):
+    """The normal equations of a group of rows around their prior.
 
-    With two right-hand sides, what the prior leaves of the ratings and a column of ones, they give
-    the row for any bias; the best bias then follows from one scalar equation.
+    There are two right-hand sides: what the prior leaves of the ratings, and a column of ones. They
+    give the row for a bias of 0, and how it moves per unit of bias; the best bias then follows from
+    one scalar equation.
+    """
+
+    def solve(
+        self, penalty: float, bias_penalties: list[float]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return how far the rows are from the prior, for some strengths of the bias' prior.
+
+        Weights of shape (n_rows, k) and biases of shape (n_rows,), for each of them.
+        """
+
+    def blocks(self) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
+        """Return the cells in blocks that fit into memory.
+
+        Their positions of shape (n_rows, length), codes (n_rows, length, k) and right-hand sides
+        (n_rows, length, 2).
+        """
+
+
+def make_system(codes: Codes, rows: Tensor, cells: Tensor, values: Tensor, prior: Prior) -> System:
+    """Set up the equations of a group that `groups` gave."""
+    system = _LongSystem(codes, rows, cells, values, prior)
+    if len(pieces(cells, codes.width)) > 1:
+        return system
+    (block,) = system.blocks()
+    return _ShortSystem.of(*block)
+
+
+@dataclass(frozen=True)
+class _ShortSystem:
+    """See `System`: of rows whose codes are kept, set up through their cells or through the units.
 
     Attributes
     ----------
-    z : Tensor of shape (n_rows, length, k)
-    y : Tensor of shape (n_rows, length, 2)
+    cells, z, y : Tensor
+        What `blocks` returns.
     sides : Tensor
         ``z`` where a row has few cells, else its transpose.
     inner : Tensor of float32
         Inner products of ``sides``: of cells (n_rows, length, length) or of units (n_rows, k, k).
     """
 
+    cells: Tensor
     z: Tensor
     y: Tensor
     sides: Tensor
     inner: Tensor
-    through_cells: bool
 
     @classmethod
-    def of(cls, z: Tensor, values: Tensor, cells: Tensor, prior: Prior) -> System:
-        """Set up the equations of some rows."""
-        observed = (cells >= 0).to(z.dtype)
-        left = values[cells.clamp(min=0)] - z @ prior.weight - prior.bias
-        y = torch.stack((left * observed, observed), dim=-1)
-        through_cells = _few(z)
-        sides = z if through_cells else z.transpose(1, 2)
+    def of(cls, cells: Tensor, z: Tensor, y: Tensor) -> _ShortSystem:
+        """Set up the equations, through the fewer."""
+        sides = z if _few(z) else z.transpose(1, 2)
         single = sides.float()
-        return cls(z, y, sides, single @ single.transpose(1, 2), through_cells)
+        return cls(cells, z, y, sides, single @ single.transpose(1, 2))
 
-    def solve(self, penalty: float, bias_penalty: float) -> tuple[Tensor, Tensor]:
-        """Return how far the rows are from the prior: weights (n_rows, k) and biases."""
-        (solved,), (shift,) = self.solve_for(penalty, [bias_penalty])
-        return solved, shift
+    def blocks(self) -> Iterable[tuple[Tensor, Tensor, Tensor]]:
+        """See `System`."""
+        return [(self.cells, self.z, self.y)]
 
-    def solve_for(
+    def solve(
         self, penalty: float, bias_penalties: list[float]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Return the same for several strengths of the bias' prior, with one factorisation."""
-        transposed = self.z.transpose(1, 2)
-        if self.through_cells:
-            # For a bias of 0, and per unit of bias: w = z' (zz' + penalty)^-1 y.
-            duals = self._solve(self.y, penalty)
-            solved, left_over = transposed @ duals, penalty * duals.sum(dim=1)
-        else:
-            # w = (z'z + penalty)^-1 z'y.
-            solved = self._solve(transposed @ self.y, penalty)
-            left_over = (self.y - self.z @ solved).sum(dim=1)
-        # d/db = 0: the sum of what is left at bias b equals bias_penalty * b.
-        shifts = [left_over[:, 0] / (left_over[:, 1] + strength) for strength in bias_penalties]
-        return [solved[..., 0] - shift[:, None] * solved[..., 1] for shift in shifts], shifts
+        """See `System`."""
+        through = self._through_cells if self.sides is self.z else self._through_units
+        return _with_bias(*through(penalty), bias_penalties)
 
-    def _solve(self, right: Tensor, penalty: float) -> Tensor:
+    def _through_cells(self, penalty: float) -> tuple[Tensor, Tensor]:
+        """``w = z' (z z' + penalty I)^-1 y``, and the sum of what is left: ``penalty`` x duals."""
+        duals = self._refined(self.y, penalty)
+        return self.z.transpose(1, 2) @ duals, penalty * duals.sum(dim=1)
+
+    def _through_units(self, penalty: float) -> tuple[Tensor, Tensor]:
+        """``w = (z' z + penalty I)^-1 z' y``, and the sum of what is left."""
+        solved = self._refined(self.z.transpose(1, 2) @ self.y, penalty)
+        return solved, (self.y - self.z @ solved).sum(dim=1)
+
+    def _refined(self, right: Tensor, penalty: float) -> Tensor:
         """Solve ``(sides sides' + penalty I) x = right``.
 
         Set up and factored in single precision, which is twice as fast, and then refined; in double
         precision where single was not enough.
         """
+        # 1. A first answer in single precision.
         shifted = self.inner.clone()
         shifted.diagonal(dim1=1, dim2=2).add_(penalty)
         factors, is_good = _cholesky(shifted)
         solved = torch.cholesky_solve(right.float(), factors).to(right.dtype)
+        # 2. Its error is computed in double precision and solved for, which multiplies the relative
+        #    error by the first one each time.
         if right.dtype == torch.float64:
             largest = right.abs().amax(dim=1)
             for step in range(_REFINEMENTS):
@@ -199,15 +242,75 @@ class System:
                 error -= penalty * solved
                 if step == 0:
                     is_good &= (error.abs().amax(dim=1) <= _REFINABLE * largest).all(dim=1)
-                # Each multiplies the relative error by the first one.
                 solved += torch.cholesky_solve(error.float(), factors)
+        # 3. Rows that this does not mend, in double precision from the start.
         if not is_good.all():
             sides = self.sides[~is_good].double()
             exact = sides @ sides.transpose(1, 2)
             exact.diagonal(dim1=1, dim2=2).add_(penalty)
-            again = torch.cholesky_solve(right[~is_good].double(), _factors(exact))
-            solved[~is_good] = again.to(right.dtype)
+            mended = torch.cholesky_solve(right[~is_good].double(), _factors(exact))
+            solved[~is_good] = mended.to(right.dtype)
         return solved
+
+
+class _LongSystem:
+    """See `System`: of a row too long for its codes to be kept, from sums over its cells."""
+
+    def __init__(
+        self, codes: Codes, rows: Tensor, cells: Tensor, values: Tensor, prior: Prior
+    ) -> None:
+        self.codes, self.rows, self.cells = codes, rows, cells
+        self.values, self.prior = values, prior
+
+    def blocks(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """See `System`."""
+        for some in pieces(self.cells, self.codes.width):
+            z = self.codes.take(self.rows, some)
+            observed = (some >= 0).to(z.dtype)
+            left = self.values[some.clamp(min=0)] - z @ self.prior.weight - self.prior.bias
+            yield some, z, torch.stack((left * observed, observed), dim=-1)
+
+    def solve(
+        self, penalty: float, bias_penalties: list[float]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """See `System`; in double precision, in which sums over many cells keep their digits."""
+        inner, right, z_sum, y_sum = self._sums
+        shifted = inner.clone()
+        shifted.diagonal(dim1=1, dim2=2).add_(penalty)
+        solved = torch.cholesky_solve(right, _factors(shifted))
+        left_over = y_sum - (z_sum @ solved)[:, 0]
+        dtype = self.values.dtype
+        return _with_bias(solved.to(dtype), left_over.to(dtype), bias_penalties)
+
+    @cached_property
+    def _sums(self) -> tuple[Tensor, ...]:
+        """``z' z``, ``z' y``, and the sums of ``z`` and of ``y``."""
+        total: tuple[Tensor, ...] = ()
+        for _, z, y in self.blocks():
+            z, y = z.double(), y.double()
+            transposed = z.transpose(1, 2)
+            sums = transposed @ z, transposed @ y, z.sum(dim=1, keepdim=True), y.sum(dim=1)
+            total = tuple(map(torch.add, total, sums)) if total else sums
+        return total
+
+
+def _with_bias(
+    solved: Tensor, left_over: Tensor, bias_penalties: list[float]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Return weights and the best bias, for some strengths of the bias' prior.
+
+    Parameters
+    ----------
+    solved : Tensor of shape (n_rows, k, 2)
+        Weights for a bias of 0, and what each unit of bias takes off them.
+    left_over : Tensor of shape (n_rows, 2)
+        Sum of what these leave of the ratings, and of a column of ones: at a bias ``b`` the ratings
+        leave ``left_over[0] - b left_over[1]``.
+    bias_penalties : list of float
+    """
+    # d/db = 0: what is left at b sums to bias_penalty b.
+    shifts = [left_over[:, 0] / (left_over[:, 1] + strength) for strength in bias_penalties]
+    return [solved[..., 0] - shift[:, None] * solved[..., 1] for shift in shifts], shifts
 
 
 def relative_variances(
@@ -245,20 +348,28 @@ def relative_variances(
         scaled = z * prior.penalty**-0.5
         return torch.cat((scaled, ones[..., None] * prior.bias_penalty**-0.5), dim=-1)
 
-    asked = features(at_codes, at_codes.new_ones(len(at_codes)))
-    variances = asked.square().sum(dim=1)[at_indices]
+    queries = features(at_codes, at_codes.new_ones(len(at_codes)))
+    variances = queries.square().sum(dim=1)[at_indices]
     for rows, cells in groups(indptr, codes.width, at_indptr.diff() > 0):
-        z = features(codes.take(rows, cells), (cells >= 0).to(at_codes.dtype))
-        # Where there are few cells: prior variance minus what they explain; else the inverse.
-        through_cells = _few(z)
+        # 1. The Hessian: of rows with few cells through these, of which it is the identity and what
+        #    they explain; of others through the units.
+        some, *more = pieces(cells, codes.width)
+        z = features(codes.take(rows, some), (some >= 0).to(at_codes.dtype))
+        through_cells = not more and _few(z)
         inner = z @ z.transpose(1, 2) if through_cells else z.transpose(1, 2) @ z
+        for piece in more:
+            z = features(codes.take(rows, piece), (piece >= 0).to(at_codes.dtype))
+            inner += z.transpose(1, 2) @ z
         inner.diagonal(dim1=1, dim2=2).add_(1)
+        # 2. Its factors.
         factors, is_positive = _cholesky(inner)
         if not is_positive.all():
             factors[~is_positive] = _factors(inner[~is_positive].double()).to(inner.dtype)
+        # 3. Row by row, since each has other predictions: the prior variance less what the cells
+        #    explain, or the quadratic form itself.
         for i, row in enumerate(rows.tolist()):
             part = slice(int(at_indptr[row]), int(at_indptr[row + 1]))
-            right = asked[at_indices[part]].t()
+            right = queries[at_indices[part]].t()
             if through_cells:
                 right = torch.linalg.solve_triangular(factors[i], z[i] @ right, upper=False)
                 variances[part] -= right.square().sum(dim=0)
@@ -270,13 +381,13 @@ def relative_variances(
 
 
 def groups(
-    indptr: Tensor, width: int, wanted: Tensor | None = None
+    indptr: Tensor, width: int, chosen: Tensor | None = None
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Batch the rows that have observed cells by similar length, in bounded memory.
 
     Yields the rows and the positions of their cells, (n_rows, length), -1 for padding.
     """
-    lengths = indptr.diff() if wanted is None else indptr.diff() * wanted
+    lengths = indptr.diff() if chosen is None else indptr.diff() * chosen
     lengths, rows = lengths.sort(stable=True)
     start = int((lengths == 0).sum())
     while start < len(rows):
@@ -290,6 +401,19 @@ def groups(
         cells = indptr[group, None] + offsets
         yield group, torch.where(offsets < lengths[start:stop, None], cells, -1)
         start = stop
+
+
+def pieces(cells: Tensor, width: int) -> tuple[Tensor, ...]:
+    """Cut the cells of a row that is too long for the memory, of a group of rows none.
+
+    Parameters
+    ----------
+    cells : Tensor of shape (n_rows, length)
+        From `groups`.
+    width : int
+        Elements that each needs.
+    """
+    return cells.split(max(1, _LONG // (width * len(cells))), dim=1)
 
 
 def _few(z: Tensor) -> bool:

@@ -103,10 +103,10 @@ class Pattern:
         """
         by_column = chosen.index_select(0, self.order)
         ranks, t_ranks = _counts(chosen), _counts(by_column)
-        every = torch.arange(self.nnz + 1, dtype=torch.int32, device=chosen.device)
+        positions = torch.arange(self.nnz + 1, dtype=torch.int32, device=chosen.device)
         return (
             self._part(chosen, ranks, by_column, t_ranks),
-            self._part(~chosen, every - ranks, ~by_column, every - t_ranks),
+            self._part(~chosen, positions - ranks, ~by_column, positions - t_ranks),
         )
 
     def _part(
@@ -135,8 +135,8 @@ class Pattern:
 
     def rows(self) -> Tensor:
         """Row of each observed cell, in compressed-row order (int64)."""
-        every = torch.arange(self.shape[0], device=self.indptr.device)
-        return every.repeat_interleave(self.row_lengths())
+        rows = torch.arange(self.shape[0], device=self.indptr.device)
+        return rows.repeat_interleave(self.row_lengths())
 
     def by_column(self, values: Tensor) -> Tensor:
         """Values of the observed cells in compressed-column order."""

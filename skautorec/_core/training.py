@@ -109,9 +109,9 @@ class Batch:
             return pattern, torch.tensor(cells.data, dtype=torch.float32, device=device)
 
         given = tensors(inputs)
-        asked = given if targets is inputs else tensors(targets)
+        to_predict = given if targets is inputs else tensors(targets)
         rows = torch.tensor(positions, dtype=torch.int64, device=device)
-        return cls(rows, *given, *asked, encoding)
+        return cls(rows, *given, *to_predict, encoding)
 
     def whole(self) -> View:
         """Every cell is given, and every target counts."""

@@ -17,7 +17,7 @@ import torch
 from .isolation import isolated
 from .sparse import sampled_dots
 
-__all__ = ["Factors", "Rows", "best_of", "shared_tensor", "slices"]
+__all__ = ["Embeddings", "Scores", "best_of", "shared_tensor", "slices"]
 
 # Elements of the largest temporary: 64 MB in float64.
 _CHUNK = 2**23
@@ -29,8 +29,8 @@ _SPARE = 16
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Factors and biases of some rows: ``(n, k)`` and ``(n,)``, float64."""
+class Embeddings:
+    """Factors and biases of users, of items or of codes: ``(n, k)`` and ``(n,)``, float64."""
 
     factors: np.ndarray
     bias: np.ndarray
@@ -38,24 +38,20 @@ class Rows:
     def __len__(self) -> int:
         return len(self.bias)
 
-    def __getitem__(self, key: slice | np.ndarray) -> Rows:
-        return Rows(self.factors[key], self.bias[key])
+    def __getitem__(self, key: slice | np.ndarray) -> Embeddings:
+        return Embeddings(self.factors[key], self.bias[key])
 
-    def without_bias(self) -> Rows:
+    def without_bias(self) -> Embeddings:
         """The same factors with biases of zero."""
-        return Rows(self.factors, np.zeros(len(self)))
-
-    def append(self, other: Rows) -> Rows:
-        """These rows, then the other's."""
-        return Rows(np.vstack((self.factors, other.factors)), np.append(self.bias, other.bias))
+        return Embeddings(self.factors, np.zeros(len(self)))
 
 
 @dataclass(frozen=True)
-class Factors:
+class Scores:
     """Rows and columns of a low-rank score matrix."""
 
-    rows: Rows
-    columns: Rows
+    rows: Embeddings
+    columns: Embeddings
 
     @isolated
     def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -66,8 +62,8 @@ class Factors:
             scores += np.einsum("ij,ij->i", left, right)
             return scores
         if len(scores) > len(self.rows) * len(self.columns):
-            every: np.ndarray = self.block()[rows, columns]
-            return every
+            scores = self.block()[rows, columns]
+            return scores
         order = np.argsort(rows, kind="stable")
         ends = np.cumsum(np.bincount(rows, minlength=len(self.rows)))
         indptr = torch.from_numpy(np.append(0, ends))
@@ -113,7 +109,7 @@ class Factors:
         n = min(n, n_columns)
         # What all columns share decides no order, and in single precision could hide it.
         level = float(np.mean(self.columns.bias)) if n_columns else 0.0
-        columns = Rows(self.columns.factors, self.columns.bias - level)
+        columns = Embeddings(self.columns.factors, self.columns.bias - level)
         best = np.zeros((n_rows, n), dtype=np.int64)
         scores = np.full((n_rows, n), np.nan)
         is_screened = n_rows >= _SCREENED and _SELECTIVE * (n + _SPARE) <= n_columns
@@ -128,14 +124,14 @@ class Factors:
 class _Exact:
     """Lists of some rows, from their scores of every column."""
 
-    def __init__(self, columns: Rows) -> None:
+    def __init__(self, columns: Embeddings) -> None:
         self.columns = columns
 
     def lists(
-        self, rows: Rows, n: int, hidden: scipy.sparse.csr_array | None
+        self, rows: Embeddings, n: int, hidden: scipy.sparse.csr_array | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Columns and scores; a score of minus infinity where there is nothing to list."""
-        block = Factors(rows, self.columns).block().astype(np.float32)
+        block = Scores(rows, self.columns).block().astype(np.float32)
         _hide(block, hidden)
         return best_of(block, n)
 
@@ -146,7 +142,7 @@ class _Screen:
     Where rounding could have kept a column off a list, the list is made again without it.
     """
 
-    def __init__(self, columns: Rows) -> None:
+    def __init__(self, columns: Embeddings) -> None:
         self.columns = columns
         self.factors = shared_tensor(columns.factors).float()
         self.bias = shared_tensor(columns.bias).float()
@@ -154,31 +150,34 @@ class _Screen:
         self.largest = float(self.bias.abs().max())
 
     def lists(
-        self, rows: Rows, n: int, hidden: scipy.sparse.csr_array | None
+        self, rows: Embeddings, n: int, hidden: scipy.sparse.csr_array | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `_Exact.lists`."""
+        # 1. Rough scores in single precision, and the columns that may belong to the lists by them.
         factors, bias = shared_tensor(rows.factors).float(), shared_tensor(rows.bias).float()
         rough = torch.addmm(self.bias, factors, self.factors.t())
         rough += bias[:, None]
         _hide(rough.numpy(), hidden)
         columns = torch.topk(rough, n + _SPARE, dim=1, sorted=False)[1].sort(dim=1)[0]
         kept = rough.gather(1, columns)
+        # 2. Exact scores of these, and lists in their order.
         candidates = columns.numpy()
         which = np.repeat(np.arange(len(rows)), n + _SPARE)
-        scores = Factors(rows, self.columns).at(which, candidates.ravel()).astype(np.float32)
+        scores = Scores(rows, self.columns).at(which, candidates.ravel()).astype(np.float32)
         scores = np.where(kept.isneginf(), -np.inf, scores.reshape(candidates.shape))
         order = np.argsort(-scores, axis=1, kind="stable")[:, :n]
         best = np.take_along_axis(candidates, order, axis=1)
         scores = np.take_along_axis(scores, order, axis=1)
-        # Error of a product in single precision: Higham (2002), section 3.1.
+        # 3. Lists that a column left out could belong to, as far as rounding lets one say: error of
+        #    a product in single precision, Higham (2002), section 3.1. They are made from all.
         sizes = self.longest * torch.linalg.vector_norm(factors, dim=1) + self.largest + bias.abs()
         rounding = (self.factors.shape[1] + 5) * torch.finfo(torch.float32).eps * sizes
         highest_left = kept.amin(dim=1)
         may_miss = (highest_left + rounding).numpy() >= scores[:, -1]
-        again = np.flatnonzero(may_miss & np.isfinite(highest_left.numpy()))
-        if len(again):
-            cells = None if hidden is None else hidden[again]
-            best[again], scores[again] = _Exact(self.columns).lists(rows[again], n, cells)
+        unsure = np.flatnonzero(may_miss & np.isfinite(highest_left.numpy()))
+        if len(unsure):
+            cells = None if hidden is None else hidden[unsure]
+            best[unsure], scores[unsure] = _Exact(self.columns).lists(rows[unsure], n, cells)
         return best, scores
 
 

@@ -1,4 +1,4 @@
-"""Users to be folded in, the ratings that a model keeps, and who among their users a row is."""
+"""The ratings that a model was fitted to, and who among their users a row of ratings is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import scipy.sparse
 
 from .matrix import values_at, with_values
 
-__all__ = ["Training", "Users", "compact"]
+__all__ = ["TrainingSet", "compact"]
 
 # Types that ratings are kept in: the first that holds all of them exactly.
 _DTYPES = (np.int8, np.int16, np.float32, np.float64)
@@ -20,58 +20,24 @@ _DTYPES = (np.int8, np.int16, np.float32, np.float64)
 _OTHERS = 10
 
 
-@dataclass(frozen=True)
-class Users:
-    """Users to be folded in.
-
-    Attributes
-    ----------
-    ratings : csr_array of shape (n_users, n_items)
-        What they rated; perhaps of the first of the model's items only.
-    own : ndarray of shape (ratings.nnz,) or None
-        The rating at each cell that the training was given of the same user, so that the codes of
-        the items hold it; NaN where it was given none. None where nobody is of the training.
-    known : ndarray of int64 of shape (n_users,) or None
-        Who they are among the training users, -1 for a new one.
-    """
-
-    ratings: scipy.sparse.csr_array
-    own: np.ndarray | None = None
-    known: np.ndarray | None = None
-
-    @classmethod
-    def of(
-        cls,
-        ratings: scipy.sparse.csr_array,
-        known: np.ndarray,
-        training: scipy.sparse.csr_array,
-        rows: np.ndarray,
-    ) -> Users:
-        """Users with these ratings, of whom some are training users.
-
-        Their ratings in the training are ``rows`` of a matrix, -1 for a new user.
-        """
-        return cls(ratings, values_at(ratings, training, rows), known)
-
-
 @dataclass(frozen=True, eq=False)
-class Training:
+class TrainingSet:
     """Ratings that a model was fitted to, in rating units and in a small type.
 
     Attributes
     ----------
     inputs : csr_array of shape (n_users, n_items)
-    targets : csr_array of shape (n_users, n_targets) or None
+    y : csr_array of shape (n_users, n_targets) or None
         Further columns that are predicted; None where those of the inputs are.
     """
 
     inputs: scipy.sparse.csr_array
-    targets: scipy.sparse.csr_array | None
+    y: scipy.sparse.csr_array | None
 
     @property
-    def wanted(self) -> scipy.sparse.csr_array:
+    def targets(self) -> scipy.sparse.csr_array:
         """The columns that are predicted."""
-        return self.inputs if self.targets is None else self.targets
+        return self.inputs if self.y is None else self.y
 
     def recognise(self, ratings: scipy.sparse.csr_array) -> np.ndarray:
         """Say which training user each row of ratings is, -1 for a new one.
@@ -133,7 +99,7 @@ class Training:
 
     def __getstate__(self) -> dict[str, Any]:
         # Without what is computed when it is needed.
-        return {"inputs": self.inputs, "targets": self.targets}
+        return {"inputs": self.inputs, "y": self.y}
 
 
 def compact(ratings: scipy.sparse.csr_array) -> scipy.sparse.csr_array:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from .encoding import Encoding
-from .factors import Rows
 from .network import AutoRec
+from .scores import Embeddings
 
 __all__ = ["DenseAutoRec"]
 
@@ -21,7 +21,7 @@ class DenseAutoRec(nn.Module):
     network : AutoRec
         Its encoder is used.
     encoding : Encoding
-    decoder : Rows
+    decoder : Embeddings
         Decoder in rating units: factors of shape (n_outputs, k) and biases.
     slope : ndarray of shape (n_outputs,) or (1,)
         Rating units per unit of the network's output.
@@ -36,7 +36,7 @@ class DenseAutoRec(nn.Module):
         self,
         network: AutoRec,
         encoding: Encoding,
-        decoder: Rows,
+        decoder: Embeddings,
         slope: np.ndarray,
         low: float,
         high: float,
