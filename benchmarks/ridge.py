@@ -48,7 +48,7 @@ def main():
     options = parser.parse_args()
     ratings = make_ratings(300, 200, 5000, random_state=0) if options.quick else load("ml-1m")
     model = AutoRecRegressor(500, max_iter=5, random_state=0).fit(ratings)
-    codes = model.item_factors_ / model._scale.slope[0]
+    codes = model.item_factors_ / model._fitted.inputs.scale.slope[0]
     rows = ratings.to_matrix()
     rows.data -= rows.data.mean()
     penalty, bias_penalty = 90.0, 3.0

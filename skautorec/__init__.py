@@ -3,8 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ._data.ratings import Ratings
 from ._estimator import AutoRecRegressor
-from ._ratings import Ratings
 from ._versions import show_versions
 
 __all__ = [

@@ -1,74 +1,46 @@
-"""What estimators of ratings share: reading, prediction, scoring, lists and files."""
+"""What estimators of ratings share: the methods that users call, and how a fit is published."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
-from typing import Any, Literal, Protocol, Self, overload
+from typing import Any, Literal, Self, overload
 
 import numpy as np
-import scipy.sparse
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from . import _fields, _persistence
-from ._core.matrix import ReadTable, Table, rows_of_cells, rows_or_none
-from ._core.query import Query
-from ._core.scores import Embeddings, Scores
-from ._core.training_set import TrainingSet, compact
+from ._core.matrix import ReadTable, rows_of_cells
 from ._core.warning import warn
-from ._ids import share_a_type
-from ._inputs import (
+from ._data.ids import share_a_type
+from ._data.inputs import (
+    TrainingInput,
     hide_ratings,
     read_heldout,
-    read_new_matrix,
-    read_range,
-    read_ratings,
-    read_targets,
-    read_training_matrix,
+    read_training_input,
     read_weights,
     refuse_other_index,
     refuse_overlap,
 )
+from ._data.lookup import shown
+from ._data.ratings import Ratings
+from ._fitted import Fitted, Trained
 from ._links import DOCUMENTATION, see
 from ._persistence import File
 from ._progress import Quiet
-from ._ratings import Ratings
-from ._recommend import RecommenderMixin, shown
-from ._scale import Scale
+from ._recommend import check_n, list_top, read_audience, read_labelled_rows
 
-__all__ = ["FittedModel", "RatingRegressor"]
+__all__ = ["RatingRegressor", "fitted_of"]
 
 # Ratings that make a table, of which most should be known.
 _N_TABLE = 20
-# Returns the ratings that `fit` was given: inputs and, where there are other columns, targets.
-Given = Callable[[], tuple[scipy.sparse.csr_array, scipy.sparse.csr_array | None]]
 
 
-class FittedModel(Protocol):
-    """What the core must give of a fitted model; ratings are in stars, and cells of a matrix."""
-
-    @property
-    def n_units(self) -> int:
-        """Number of factors."""
-
-    @property
-    def unseen_item(self) -> Embeddings:
-        """An item without ratings."""
-
-    def fold_in(self, users: Query) -> Embeddings:
-        """Rows of users, known or new, from their ratings."""
-
-    def variances(
-        self, users: Query, rows: np.ndarray, asked: scipy.sparse.csr_array, read: ReadTable
-    ) -> np.ndarray:
-        """Variances of new ratings, as `Model.variances`."""
-
-
-class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
+class RatingRegressor(RegressorMixin, BaseEstimator):
     """An estimator of ratings as inner products of factors, which a subclass trains.
 
-    A subclass has the parameter ``rating_range`` and the method ``_train``.
+    A subclass has the parameter ``rating_range`` and the method ``_train``. All that a fit leaves
+    is in one object that never changes, `Fitted`, published at once when the fit is done: every
+    method takes it once and reads nothing else.
     """
 
     user_factors_: np.ndarray
@@ -83,7 +55,7 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
     feature_names_in_: np.ndarray
     rating_range: Any
 
-    _model: FittedModel
+    _fitted: Fitted
 
     # Where the link in a notebook's picture of the estimator leads.
     _doc_link_module = "skautorec"
@@ -130,80 +102,44 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         -----
         The fitted estimator keeps the ratings, in the smallest type that holds them exactly.
         """
-        before = dict(self.__dict__)
-        try:
-            self._fit(X, y)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-        return self
+        return self._fit(X, y)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def _fit(self, X: Any, y: Any) -> None:
-        self._target_ndim = 2
-        self._has_targets = y is not None and not isinstance(X, Ratings)
-        given = self._read_ratings(X, y) if isinstance(X, Ratings) else self._read_matrices(X, y)
+    def _fit(self, X: Any, y: Any) -> Self:
+        given = read_training_input(self, X, y, self.rating_range)
         progress = self._progress(X, y)
-        self._model, users, items = self._train(lambda: self._in_stars(*given()), progress)
-        # Users and items in rating units.
-        users, items = self._target_scale.users(users), self._target_scale.items(items)
-        self.user_factors_, self.user_bias_ = users.factors, users.bias
-        self.item_factors_, self.item_bias_ = items.factors, items.bias
-        inputs, targets = given()
-        self._training = TrainingSet(compact(inputs), None if targets is None else compact(targets))
-        self._derive()
-        progress.end()
+        trained = self._train(given, given.in_stars, progress)
+        attributes = _published(Fitted.of(given, trained), trained.attributes)
+        progress.end(attributes)
+        self._publish(attributes)
+        return self
+
+    def _publish(self, attributes: dict[str, Any]) -> None:
+        """Put the attributes of a fitted estimator in the place of those of an earlier fit."""
+        self.__dict__.update(attributes)
+        if "feature_names_in_" not in attributes:
+            self.__dict__.pop("feature_names_in_", None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Without what follows from the rest, or some writers would write it twice.
+        state = dict(super().__getstate__())
+        if "_fitted" in state:
+            for name in state["_fitted"].attributes():
+                state.pop(name, None)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "_fitted" in state:
+            self.__dict__.update(state["_fitted"].attributes())
 
     def _progress(self, X: Any, y: Any) -> Quiet:
         """What hears how the fit to these data goes."""
         return Quiet()
 
-    def _train(self, read: ReadTable, progress: Any) -> tuple[FittedModel, Embeddings, Embeddings]:
-        """Train, and return the model, the users and the target items, in stars."""
+    def _train(self, given: TrainingInput, read: ReadTable, progress: Any) -> Trained:
+        """Train on what ``read`` returns, ratings in stars, at each call anew."""
         raise NotImplementedError
-
-    def _in_stars(
-        self, inputs: scipy.sparse.csr_array, targets: scipy.sparse.csr_array | None
-    ) -> Table:
-        """Ratings in the units of training."""
-        if targets is not None:
-            targets = self._target_scale.to_stars(targets)
-        return Table(self._scale.to_stars(inputs), targets)
-
-    def _table(self) -> Table:
-        """Training ratings in the units of training."""
-        return self._in_stars(self._training.inputs, self._training.y)
-
-    @property
-    def _seen(self) -> scipy.sparse.csr_array:
-        """Rated cells of the target items."""
-        return self._training.targets
-
-    def _read_ratings(self, X: Ratings, y: Any) -> Given:
-        """Check a table and return how to read it: anew each time, as it holds the same cells."""
-        ratings = read_ratings(X, y)
-        self._users, self._items = ratings._users, ratings._items
-        self._target_items = self._items
-        self.n_features_in_ = len(self._items)
-        self.__dict__.pop("feature_names_in_", None)
-        scale = read_range(ratings.values, len(self._items), self.rating_range)
-        self._scale = self._target_scale = scale
-        return lambda: (ratings.to_matrix(), None)
-
-    def _read_matrices(self, X: Any, y: Any) -> Given:
-        """Check matrices and return how to read them."""
-        if self._has_targets:
-            refuse_other_index(X, y)
-        context, self._users, self._items = read_training_matrix(self, X)
-        self._target_items = self._items
-        scale = read_range(context.data, len(self._items), self.rating_range)
-        self._scale = self._target_scale = scale
-        if not self._has_targets:
-            return lambda: (context, None)
-        targets, self._target_items, self._target_ndim = read_targets(y, context)
-        self._target_scale = Scale.of_columns(targets)
-        return lambda: (context, targets)
 
     @overload
     def predict(self, X: Any, return_std: Literal[False] = ...) -> np.ndarray: ...
@@ -244,121 +180,169 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         Predictions for pairs that were rated in training estimate no error: the item or the user
         is known by these ratings too. Hold ratings out to see how well others are predicted.
         """
-        check_is_fitted(self)
+        fitted = fitted_of(self)
         if isinstance(X, Ratings):
-            return self._predict_pairs(X, return_std)
-        users = self._users_of(self._read_context(X), X)
-        rows = self._fold_in(users)
-        predicted = Scores(rows, self._item_rows()).block()
-        self._target_scale.clip(predicted)
-        shape = predicted.shape[: self._target_ndim]
+            return self._predict_pairs(fitted, X, return_std)
+        query = fitted.query(*read_labelled_rows(self, fitted, X))
+        users = fitted.fold_in(query)
+        predicted = fitted.predict_matrix(users)
+        shape = predicted.shape[: fitted.target_ndim]
         if not return_std:
             return predicted.reshape(shape)
-        pairs = np.divmod(np.arange(predicted.size), predicted.shape[1])
-        return predicted.reshape(shape), self._std(rows, users, *pairs).reshape(shape)
+        return predicted.reshape(shape), fitted.deviations_of_matrix(users, query).reshape(shape)
 
-    def _predict_pairs(self, ratings: Ratings, return_std: bool) -> Any:
-        if self._has_targets:
+    def _predict_pairs(self, fitted: Fitted, ratings: Ratings, return_std: bool) -> Any:
+        if fitted.has_targets:
             raise ValueError(
                 "This estimator was fitted with y, so a row's ratings predict y's columns: give "
                 "predict a matrix. To predict ratings of pairs, fit on Ratings or without y."
             )
-        users = self._users.translate(ratings._users)[ratings.users]
-        items = self._items.translate(ratings._items)[ratings.items]
-        self._warn_of_strangers(ratings, users, items)
-        predicted = np.clip(self._scores(users, items), *self.rating_range_)
-        if not return_std:
-            return predicted
-        asked, where = np.unique(users, return_inverse=True)
-        rows = self._user_rows()[np.maximum(asked, 0)]
-        if asked.min(initial=0) < 0:
-            rows.factors[0] = self._new_user().factors
-        items = np.where(items < 0, len(self._items), items)
-        return predicted, self._std(rows, self._training_users(asked), where, items)
+        users = fitted.user_ids.translate(ratings._users)[ratings.users]
+        items = fitted.inputs.ids.translate(ratings._items)[ratings.items]
+        _warn_of_strangers(fitted, ratings, users, items)
+        predicted = fitted.predict_pairs(users, items)
+        return (predicted, fitted.deviations_of_pairs(users, items)) if return_std else predicted
 
-    def _scores(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Scores of pairs, in rating units; -1 stands for the prior of an unknown user or item."""
-        scores = np.empty(len(users))
-        for of_stranger, of_new in itertools.product((False, True), repeat=2):
-            chosen = ((users < 0) == of_stranger) & ((items < 0) == of_new)
-            if chosen.any():
-                rows = self._new_user() if of_stranger else self._user_rows()
-                columns = self._new_item() if of_new else self._item_rows()
-                pairs = np.maximum(users[chosen], 0), np.maximum(items[chosen], 0)
-                scores[chosen] = Scores(rows, columns).at(*pairs)
-        return scores
+    @overload
+    def recommend(
+        self,
+        user: Any,
+        n: int = ...,
+        *,
+        exclude_seen: bool = ...,
+        candidates: Any = ...,
+        exclude: Any = ...,
+        return_std: Literal[False] = ...,
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+    @overload
+    def recommend(
+        self,
+        user: Any,
+        n: int = ...,
+        *,
+        exclude_seen: bool = ...,
+        candidates: Any = ...,
+        exclude: Any = ...,
+        return_std: Literal[True],
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+    @overload
+    def recommend(
+        self,
+        user: Any,
+        n: int = ...,
+        *,
+        exclude_seen: bool = ...,
+        candidates: Any = ...,
+        exclude: Any = ...,
+        return_std: bool,
+    ) -> tuple[np.ndarray, ...]: ...
+    def recommend(
+        self,
+        user: Any,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        candidates: Any = None,
+        exclude: Any = None,
+        return_std: bool = False,
+    ) -> tuple[np.ndarray, ...]:
+        """Recommend the items with the highest predicted ratings.
 
-    def _training_users(self, codes: np.ndarray) -> Query:
-        """Users of the training with all of their ratings; nobody where a code is -1."""
-        inputs, targets = (
-            None if part is None else rows_or_none(part, codes)
-            for part in (self._training.inputs, self._training.y)
+        Parameters
+        ----------
+        user : id, mapping, list of either, sparse matrix or DataFrame
+            Read in this order: a scipy sparse matrix or a DataFrame holds the ratings of users,
+            known or new, a row each; a mapping ``{item_id: rating}`` is one such user; a list,
+            array, Index or Series is a batch of user ids or of mappings; anything else, a string or
+            a tuple too, is the id of one user of the training data.
+        n : int, default=10
+            Items to list.
+        exclude_seen : bool, default=True
+            Leave out items that the user has rated (in the training data, or in the ratings given
+            here). After ``fit(X, y)`` these are the user's rated columns of ``y``.
+        candidates : sequence of item ids, default=None
+            List only these items; None allows all.
+        exclude : sequence of item ids, default=None
+            Never list these items.
+        return_std : bool, default=False
+            Also return standard deviations, as `predict` does.
+
+        Returns
+        -------
+        item_ids : ndarray of shape (n_listed,) or (n_users, n)
+            Best first; equal scores in the order of ``item_ids_``.
+        scores : ndarray of float64 of the same shape
+            Predicted ratings in rating units, **not clipped** to the rating range, since clipping
+            would make the order of a generous user's list arbitrary. They are compared in single
+            precision, so that rounding, which differs between one user and a batch, does not
+            reorder a list. `PopularityRecommender` may count ratings instead.
+        std : ndarray of float64 of the same shape
+            Only with ``return_std``: of a rating by the user, noise included, in rating units.
+
+        Raises
+        ------
+        KeyError
+            A user or item id that the estimator does not know; the message names it.
+        ValueError
+            ``n`` below 1, or rows that do not fit the training data.
+        TypeError
+            ``n`` that is not an integer, an id that is not hashable, ids and mappings in one batch,
+            or `Ratings`.
+
+        Notes
+        -----
+        One user gets 1-D arrays, as long as there are items to list, at most ``n``. A batch gets
+        ``(n_users, n)`` arrays; where a user has fewer than ``n`` items to list the row is padded:
+        a score of NaN is the only sign of it, and the id beside it means nothing.
+
+        A known user without training ratings gets the prior: a list for the average user. A known
+        user with other ratings than in training is given as a row or a mapping of all of them;
+        `AutoRecRegressor` recognises such users, and its notes say when.
+        """
+        fitted = fitted_of(self)
+        check_n(n)
+        return list_top(
+            fitted,
+            read_audience(self, fitted, user),
+            n,
+            exclude_seen=exclude_seen,
+            candidates=candidates,
+            exclude=exclude,
+            return_std=return_std,
         )
-        ratings = self._in_stars(inputs, targets).joined
-        return Query(ratings, ratings.data, codes)
 
-    def _users_of(self, context: scipy.sparse.csr_array, X: Any = None) -> Query:
-        """Users with these ratings; ``X`` is what they were read from."""
-        return Query(self._scale.to_stars(context))
+    def fold_in(self, user: Any) -> tuple[np.ndarray, Any]:
+        """Factors and biases of users, known or new, for use outside of the estimator.
 
-    def _predict_cells(
-        self, users: Query, cells: scipy.sparse.csr_array, return_std: bool = False
-    ) -> Any:
-        """Predict the stored cells of a matrix for the users in its rows."""
-        folded, (rows, items) = self._fold_in(users), cells.tocoo().coords
-        predicted = Scores(folded, self._item_rows()).at(rows, items)
-        self._target_scale.clip(predicted, items)
-        return (predicted, self._std(folded, users, rows, items)) if return_std else predicted
+        The predicted ratings of all items in the order of ``target_ids_``, before clipping, are
+        ``factors @ item_factors_.T + bias[..., None] + item_bias_``.
 
-    def _std(
-        self, folded: Embeddings, users: Query, rows: np.ndarray, items: np.ndarray
-    ) -> np.ndarray:
-        """Standard deviations of pairs of users and items, past the last an unknown."""
-        n_items = len(self._target_items)
-        # Each pair once: a table may hold one twice.
-        pairs = rows.astype(np.int64) * (n_items + 1) + items
-        codes, where = np.unique(pairs, return_inverse=True)
-        asked = scipy.sparse.coo_array(
-            (np.ones(len(codes)), np.divmod(codes, n_items + 1)), (len(folded), n_items + 1)
-        ).tocsr()
-        factors = folded.factors[:, : self._model.n_units]
-        variances = self._model.variances(users, factors, asked, self._table)[where]
-        return np.sqrt(variances) * self._target_scale.slope[np.minimum(items, n_items - 1)]
+        Parameters
+        ----------
+        user : id, mapping, list of either, sparse matrix or DataFrame
+            As in `recommend`; ratings of a user of the training data are recognised there too.
 
-    def _warn_of_strangers(self, ratings: Ratings, users: np.ndarray, items: np.ndarray) -> None:
-        """Warn where most of a table, or all of it for the type of its ids, only gets the prior."""
-        for what, codes, known, given, where in (
-            ("user", users, self.user_ids_, ratings.user_ids, ratings.users),
-            ("item", items, self.item_ids_, ratings.item_ids, ratings.items),
-        ):
-            unknown = np.flatnonzero(codes < 0)
-            is_most = len(codes) >= _N_TABLE and len(unknown) > len(codes) / 2
-            if len(codes) == len(unknown) > 0 and not is_most:
-                is_most = not share_a_type(given[np.unique(where)], known)
-            if is_most:
-                warn(
-                    f"The {what} ids of {len(unknown) / len(codes):.0%} of these ratings are "
-                    f"unknown, such as {shown(given[where[unknown[0]]])}, so they get the prior. "
-                    f"{what}_ids_ holds ids such as {shown(known[0])}; ids of different types are "
-                    "different.",
-                )
-        if len(users) < _N_TABLE:
-            return
-        is_new = (users >= 0) & (np.diff(self._seen.indptr)[users] == 0)
-        if is_new.mean() > 0.5:
-            once = np.bincount(users[is_new]).max() == 1
-            reason = (
-                "Users who rate once are new in every split: hold out ratings of users with more."
-                if once
-                else "KFold on a table sorted by user does this: use KFold(n_splits=5, "
-                "shuffle=True). So does a split by time, for users who came later."
-            )
-            warn(
-                f"{is_new.mean():.0%} of these ratings are by users without training ratings, so "
-                f"they get the prediction for an average user. {reason} For new users with some "
-                "ratings, give these as a matrix: predict(context) or score(context, heldout). "
-                + see("guide/evaluation.html"),
-            )
+        Returns
+        -------
+        factors : ndarray of float64 of shape (k,) or (n_users, k)
+            In the space of ``item_factors_``. One user gets a 1-D array, a batch a row each.
+        bias : float or ndarray of float64 of shape (n_users,)
+            In rating units.
+
+        Raises
+        ------
+        KeyError
+            A user or item id that the estimator does not know; the message names it.
+        ValueError
+            Rows that do not fit the training data.
+        TypeError
+            An id that is not hashable, ids and mappings in one batch, or `Ratings`.
+        """
+        audience = read_audience(self, fitted_of(self), user)
+        users = audience.embeddings
+        if audience.is_single:
+            return users.factors[0], users.bias[0]
+        return users.factors, users.bias
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Coefficient of determination, R^2, of predicted ratings.
@@ -401,23 +385,27 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         # sklearn.metrics takes as long to import as all of skautorec.
         from sklearn.metrics import r2_score
 
-        check_is_fitted(self)
+        fitted = fitted_of(self)
         if isinstance(X, Ratings):
             weights = read_weights(sample_weight, len(X), "ratings")
             if y is None:
                 X.check_values()
             truth = X.values if y is None else y
-            return float(r2_score(truth, self.predict(X), sample_weight=weights))
+            predicted = self._predict_pairs(fitted, X, return_std=False)
+            return float(r2_score(truth, predicted, sample_weight=weights))
         refuse_other_index(X, y)
-        context = self._read_context(X)
+        context, labels = read_labelled_rows(self, fitted, X)
         weights = read_weights(sample_weight, context.shape[0], "rows of X")
         if y is not None:
-            heldout = self._read_heldout(context, y)
-        elif self._has_targets:
+            heldout = read_heldout(y, context.shape[0], fitted.targets.ids)
+            if not fitted.has_targets:
+                refuse_overlap(context, heldout)
+        elif fitted.has_targets:
             raise ValueError("This estimator was fitted with y; score needs y too.")
         else:
             context, heldout = hide_ratings(context)
-        predicted = self._predict_cells(self._users_of(context, X), heldout)
+        users = fitted.fold_in(fitted.query(context, labels))
+        predicted = fitted.predict_cells(users, heldout)
         if weights is not None:
             weights = weights[rows_of_cells(heldout)]
         return float(r2_score(heldout.data, predicted, sample_weight=weights))
@@ -445,12 +433,12 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         The file holds the training ratings. A ``RandomState`` instance in ``random_state`` is saved
         as None. Callbacks, and attributes that are not the estimator's, are not saved.
         """
-        check_is_fitted(self)
+        fitted = fitted_of(self)
         params = self.get_params(deep=False)
         if isinstance(params.get("random_state"), np.random.RandomState):
             params["random_state"] = None
         name = self._public_name()
-        content = _fields.pack(name, self.__dict__)
+        content = _fields.pack(name, fitted, self.__dict__)
         header = {"estimator": name, "params": _persistence.plain_params(params)}
         _persistence.write(file, header | {"fitted": content.values}, content.arrays)
 
@@ -479,19 +467,18 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         FileNotFoundError
             There is no such file.
         """
-        wanted = cls._public_name()
+        reader = cls._public_name()
         with _persistence.read(file) as (values, arrays):
-            saved = values["estimator"]
-            _persistence.need(saved in _fields.ESTIMATORS, "it holds something else")
-            if saved == wanted:
+            writer = values["estimator"]
+            _persistence.need(writer in _fields.ESTIMATORS, "it holds something else")
+            if writer == reader:
                 estimator = cls(**_persistence.read_params(values["params"]))
                 content = _fields.Content(values["fitted"], arrays)
-                estimator.__dict__.update(_fields.unpack(wanted, content))
-                estimator._derive()
+                estimator._publish(_published(*_fields.unpack(reader, content)))
                 return estimator
         raise ValueError(
-            f"The file was written by {saved}.save, and {wanted}.load reads files of {wanted}. Use "
-            f"{saved}.load."
+            f"The file was written by {writer}.save, and {reader}.load reads files of {reader}. "
+            f"Use {writer}.load."
         )
 
     @classmethod
@@ -501,36 +488,51 @@ class RatingRegressor(RecommenderMixin, RegressorMixin, BaseEstimator):
         ours = (one for one in cls.__mro__ if one.__module__.partition(".")[0] == package)
         return next(ours).__name__
 
-    def _derive(self) -> None:
-        """Set what follows from the rest."""
-        self.user_ids_, self.item_ids_ = self._users.array, self._items.array
-        self.target_ids_ = self._target_items.array
-        self.rating_range_ = self._scale.bounds
-        self._is_rated = np.zeros(len(self._target_items), dtype=bool)
-        self._is_rated[self._seen.indices] = True
 
-    def _read_context(self, X: Any) -> scipy.sparse.csr_array:
-        return read_new_matrix(self, X, self._items)
+def _published(fitted: Fitted, attributes: dict[str, Any]) -> dict[str, Any]:
+    """All attributes of a fitted estimator."""
+    return fitted.attributes() | attributes | {"_fitted": fitted}
 
-    def _read_heldout(self, context: scipy.sparse.csr_array, y: Any) -> scipy.sparse.csr_array:
-        """Ratings to be predicted from a context, which must not hold them."""
-        heldout = read_heldout(y, context.shape[0], self._target_items)
-        if not self._has_targets:
-            refuse_overlap(context, heldout)
-        return heldout
 
-    def _fold_in(self, users: Query) -> Embeddings:
-        """Rows of users, known or new, in rating units."""
-        return self._target_scale.users(self._model.fold_in(users))
+def fitted_of(estimator: RatingRegressor) -> Fitted:
+    """What an estimator was fitted to; an error where it was not."""
+    check_is_fitted(estimator)
+    return estimator._fitted
 
-    def _user_rows(self) -> Embeddings:
-        return Embeddings(self.user_factors_, self.user_bias_)
 
-    def _item_rows(self) -> Embeddings:
-        return Embeddings(self.item_factors_, self.item_bias_)
-
-    def _new_user(self) -> Embeddings:
-        return self._fold_in(Query(scipy.sparse.csr_array((1, len(self._items)))))
-
-    def _new_item(self) -> Embeddings:
-        return Scale.shared(*self.rating_range_, 1).items(self._model.unseen_item)
+def _warn_of_strangers(
+    fitted: Fitted, ratings: Ratings, users: np.ndarray, items: np.ndarray
+) -> None:
+    """Warn where most of a table, or all of it for the type of its ids, only gets the prior."""
+    for what, codes, known, given, where in (
+        ("user", users, fitted.user_ids.array, ratings.user_ids, ratings.users),
+        ("item", items, fitted.inputs.ids.array, ratings.item_ids, ratings.items),
+    ):
+        unknown = np.flatnonzero(codes < 0)
+        is_most = len(codes) >= _N_TABLE and len(unknown) > len(codes) / 2
+        if len(codes) == len(unknown) > 0 and not is_most:
+            is_most = not share_a_type(given[np.unique(where)], known)
+        if is_most:
+            warn(
+                f"The {what} ids of {len(unknown) / len(codes):.0%} of these ratings are "
+                f"unknown, such as {shown(given[where[unknown[0]]])}, so they get the prior. "
+                f"{what}_ids_ holds ids such as {shown(known[0])}; ids of different types are "
+                "different.",
+            )
+    if len(users) < _N_TABLE:
+        return
+    is_new = (users >= 0) & (np.diff(fitted.seen.indptr)[users] == 0)
+    if is_new.mean() > 0.5:
+        once = np.bincount(users[is_new]).max() == 1
+        reason = (
+            "Users who rate once are new in every split: hold out ratings of users with more."
+            if once
+            else "KFold on a table sorted by user does this: use KFold(n_splits=5, "
+            "shuffle=True). So does a split by time, for users who came later."
+        )
+        warn(
+            f"{is_new.mean():.0%} of these ratings are by users without training ratings, so "
+            f"they get the prediction for an average user. {reason} For new users with some "
+            "ratings, give these as a matrix: predict(context) or score(context, heldout). "
+            + see("guide/evaluation.html"),
+        )

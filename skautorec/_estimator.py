@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import scipy.sparse
 import torch
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
-from ._base import RatingRegressor
+from ._base import RatingRegressor, fitted_of
 from ._core.export import DenseAutoRec
 from ._core.fit import fit_model
 from ._core.matrix import ReadTable
 from ._core.model import Model, UserPart
 from ._core.network import ACTIVATIONS
-from ._core.query import Query
 from ._core.scores import Embeddings
 from ._core.solvers import SOLVERS, STOCHASTIC
 from ._core.sparse import Pattern
 from ._core.training import Settings
-from ._ids import as_id_array
-from ._inputs import has_own_index, is_frame
+from ._data.inputs import TrainingInput
+from ._fitted import Trained
 from ._progress import CallbackSupportMixin, FitProgress, with_callbacks
-from ._recommend import SimilarItemsMixin
+from ._recommend import check_n, list_similar
 
 __all__ = ["AutoRecRegressor"]
 
@@ -37,7 +34,7 @@ DROPOUT = 0.7
 N_PARTS = {"item": 1, "user": 1, "both": 2}
 
 
-class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor):
+class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
     r"""Rating prediction with an autoencoder whose decoder is solved in closed form.
 
     AutoRec [1]_ reconstructs one side of a users x items rating matrix through a hidden layer,
@@ -220,8 +217,7 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
     loss_curve_: list[float]
     validation_scores_: list[float] | None
     n_iter_: int
-
-    _model: Model
+    decoder_lambd_: np.ndarray
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_units": [Interval(Integral, 1, None, closed="left"), "array-like"],
@@ -287,15 +283,13 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         self.verbose = verbose
 
     @with_callbacks
-    def _fit(self, X: Any, y: Any) -> None:
-        super()._fit(X, y)
+    def _fit(self, X: Any, y: Any) -> Self:
+        return super()._fit(X, y)
 
     def _progress(self, X: Any, y: Any) -> FitProgress:
         return FitProgress(self, X, y, self.n_estimators * N_PARTS[self.kind])
 
-    def _train(
-        self, read: ReadTable, progress: FitProgress
-    ) -> tuple[Model, Embeddings, Embeddings]:
+    def _train(self, given: TrainingInput, read: ReadTable, progress: FitProgress) -> Trained:
         model, users, items, histories = fit_model(
             read,
             self._settings(),
@@ -307,24 +301,14 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
             device=_device(self.device),
             progress=progress,
         )
-        self.loss_curve_ = _mean_curve([history.losses for history in histories])
-        self.validation_scores_ = _mean_curve([history.scores for history in histories])
-        self.n_iter_ = max(1, *(history.n_epochs for history in histories))
-        self.decoder_lambd_ = np.array(
-            [[2 * part.encoder.penalty for part in member.parts] for member in model.members]
-        )
-        return model, users, items
-
-    def _users_of(self, context: scipy.sparse.csr_array, X: Any = None) -> Query:
-        known = self._training.recognise(context)
-        if is_frame(X) and has_own_index(X):
-            named = self._users.codes(as_id_array(X.index))
-            known = np.where(named >= 0, named, known)
-        if (known < 0).all():
-            return super()._users_of(context)
-        inputs = self._scale.to_stars(self._training.inputs[known[known >= 0]])
-        rows = np.where(known >= 0, np.cumsum(known >= 0) - 1, -1)
-        return Query.of(self._scale.to_stars(context), known, inputs, rows)
+        penalties = [[part.encoder.penalty for part in one.parts] for one in model.members]
+        attributes = {
+            "loss_curve_": _mean_curve([history.losses for history in histories]),
+            "validation_scores_": _mean_curve([history.scores for history in histories]),
+            "n_iter_": max(1, *(history.n_epochs for history in histories)),
+            "decoder_lambd_": 2 * np.array(penalties),
+        }
+        return Trained(model, users, items, attributes)
 
     def _settings(self) -> Settings:
         if self.batch_size is not None and self.solver not in STOCHASTIC:
@@ -351,6 +335,44 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
             dropout=usual_dropout if self.dropout is None else float(self.dropout),
         )
 
+    def similar_items(
+        self, item: Any, n: int = 10, *, candidates: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """List the items whose factors are most like an item's.
+
+        Parameters
+        ----------
+        item : id, or list, array, Index or Series of ids
+            Items of the training data (after ``fit(X, y)``, columns of ``y``).
+        n : int, default=10
+            Items to list.
+        candidates : sequence of item ids, default=None
+            List only these items; None allows all. An item with few ratings may be anywhere: to
+            list well-known items only, give those.
+
+        Returns
+        -------
+        item_ids : ndarray of shape (n_listed,), at most ``n``, or (n_items, n)
+            Most similar first, without the item itself.
+        similarities : ndarray of float64 of the same shape
+            Cosine of the angle between the item factors minus their mean: from -1 to 1, and 0 for
+            an item without ratings. A row with fewer than ``n`` items to list is padded as by
+            `recommend`.
+
+        Raises
+        ------
+        KeyError
+            An item id that the estimator does not know; the message names it.
+        TypeError
+            A set, whose order is nobody's, or ``n`` that is not an integer.
+        ValueError
+            ``n`` below 1, or an array of ids with more than one dimension.
+        """
+        fitted = fitted_of(self)
+        check_n(n)
+        item_ids, similarities = list_similar(fitted, item, n, candidates)
+        return item_ids, similarities
+
     def to_module(self) -> DenseAutoRec:
         """Return the network with its serving decoder as a torch module.
 
@@ -367,22 +389,24 @@ class AutoRecRegressor(CallbackSupportMixin, SimilarItemsMixin, RatingRegressor)
         ValueError
             After ``fit(X, y)`` with ``kind="item"``, whose encoded rows have several ranges.
         """
-        check_is_fitted(self)
-        if len(self._model.parts) > 1:
+        fitted = fitted_of(self)
+        model, scale = fitted.model, fitted.targets.scale
+        assert isinstance(model, Model)
+        if len(model.parts) > 1:
             raise ValueError(
                 "to_module gives one autoencoder, and this estimator has "
-                f"{len(self._model.parts)}: fit with n_estimators=1 and kind='item' or 'user'."
+                f"{len(model.parts)}: fit with n_estimators=1 and kind='item' or 'user'."
             )
-        part = self._model.parts[0]
+        part = model.parts[0]
         if isinstance(part, UserPart):
             # Without the coordinate that carries user biases, which the module adds by itself.
-            factors = self.item_factors_[:, : self._model.n_units]
-            decoder, slope = Embeddings(factors, self.item_bias_), self._target_scale.slope
-        elif self._has_targets:
+            factors = fitted.items.factors[:, : model.n_units]
+            decoder, slope = Embeddings(factors, fitted.items.bias), scale.slope
+        elif fitted.has_targets:
             raise ValueError("to_module needs kind='user' after fit(X, y), or a fit without y.")
         else:
-            decoder, slope = self._scale.decoded(self._user_rows()), self._scale.slope[:1]
-        return part.encoder.to_module(decoder, slope, *self.rating_range_)
+            decoder, slope = scale.decoded(fitted.users), scale.slope[:1]
+        return part.encoder.to_module(decoder, slope, *fitted.inputs.scale.bounds)
 
 
 def _layer_widths(hidden_units: Any) -> tuple[int, ...]:

@@ -21,10 +21,12 @@ from ._core.encoder import Encoder
 from ._core.encoding import Encoding
 from ._core.model import ItemPart, Member, Model, UserPart
 from ._core.network import ACTIVATIONS
+from ._core.scores import Embeddings
 from ._core.training_set import TrainingSet
-from ._ids import Ids
+from ._data.ids import Ids
+from ._fitted import Fitted
 from ._persistence import need
-from ._scale import Scale
+from ._scale import Columns, Scale
 
 __all__ = ["ESTIMATORS", "Content", "pack", "unpack"]
 
@@ -306,106 +308,145 @@ _BIASES = Record(
     most_variance=_FROM_ZERO,
 )
 
-# Attributes of estimators, without the underscores around them. First those that all have, and
-# those of columns that are predicted where they are not the items.
-_IDS = {"_users": Vocabulary("users"), "_items": Vocabulary("items"), "_scale": _scale("items")}
-_TARGETS = {"_target_items": Vocabulary("targets"), "_target_scale": _scale("targets")}
+# What all estimators keep. First ids and ranges, and those of columns that are predicted where they
+# are not the items.
+_IDS = {"users": Vocabulary("users"), "items": Vocabulary("items"), "scale": _scale("items")}
+_TARGETS = {"target_items": Vocabulary("targets"), "target_scale": _scale("targets")}
 _ALL = {
-    "_target_ndim": Choice(1, 2),
-    "_training": Record(
+    "target_ndim": Choice(1, 2),
+    "training": Record(
         TrainingSet, inputs=Cells("users", "items"), y=Optional(Cells("users", "targets"))
     ),
-    "user_factors_": Array("f8", "users", "factors"),
-    "user_bias_": Array("f8", "users", high=_RATINGS),
-    "item_factors_": Array("f8", "targets", "factors", high=_RATINGS),
-    "item_bias_": Array("f8", "targets", high=_RATINGS),
+    "user_factors": Array("f8", "users", "factors"),
+    "user_bias": Array("f8", "users", high=_RATINGS),
+    "item_factors": Array("f8", "targets", "factors", high=_RATINGS),
+    "item_bias": Array("f8", "targets", high=_RATINGS),
 }
+# What each keeps besides, by the names of attributes.
 ESTIMATORS: dict[str, dict[str, Field]] = {
     "AutoRecRegressor": {
-        "_model": _MODEL,
+        "model": _MODEL,
         "loss_curve_": Curve("f8", "epochs", high=_LARGEST),
         "validation_scores_": Curve("f8", "watched epochs", high=_LARGEST),
         "n_iter_": Number(1),
         "decoder_lambd_": Array("f8", "members", "parts", high=_RATINGS),
     },
     "BiasRegressor": {
-        "_model": _BIASES,
+        "model": _BIASES,
         "damping_": Many(lambda i: _DAMPING, tuple),
         "mean_": Number(-_RATINGS, _RATINGS),
     },
     "PopularityRecommender": {
-        "_model": _BIASES,
+        "model": _BIASES,
         "item_counts_": Array("i8", "targets", low=0),
         "damping_": _DAMPING,
-        "_counts": _FLAG,
+        "ranked_by_counts": _FLAG,
     },
 }
 
 
-def pack(name: str, fitted: dict[str, Any]) -> Content:
-    """Put what `fit` set into named values and arrays; ``name`` is the estimator's."""
+def pack(name: str, fitted: Fitted, attributes: dict[str, Any]) -> Content:
+    """Put a fitted model, and what its estimator tells of it, into named values and arrays.
+
+    Parameters
+    ----------
+    name : str
+        Of the estimator.
+    fitted : Fitted
+    attributes : dict
+        The estimator's, of which those of `ESTIMATORS` are kept.
+    """
+    things = attributes | {
+        "users": fitted.user_ids,
+        "items": fitted.inputs.ids,
+        "scale": fitted.inputs.scale,
+        "target_items": fitted.targets.ids,
+        "target_scale": fitted.targets.scale,
+        "target_ndim": fitted.target_ndim,
+        "training": fitted.training,
+        "user_factors": fitted.users.factors,
+        "user_bias": fitted.users.bias,
+        "item_factors": fitted.items.factors,
+        "item_bias": fitted.items.bias,
+        "model": fitted.model,
+        "ranked_by_counts": fitted.counts is not None,
+    }
     content = Content()
-    content.values["has_targets"] = fitted["_has_targets"]
-    content.values["feature_names"] = "feature_names_in_" in fitted
-    targets = _TARGETS if fitted["_has_targets"] else {}
+    content.values["has_targets"] = fitted.has_targets
+    content.values["feature_names"] = fitted.feature_names is not None
+    targets = _TARGETS if fitted.has_targets else {}
     fields: dict[str, Any] = _IDS | targets | _ALL | ESTIMATORS[name]
-    for attribute, kept in fields.items():
-        kept.put(attribute.strip("_"), fitted[attribute], content)
+    for thing, kept in fields.items():
+        kept.put(thing.strip("_"), things[thing], content)
     # What `load` would refuse must not be all that is left of a model.
     unpack(name, Content(dict(content.values), dict(content.arrays)))
     return content
 
 
-def unpack(name: str, content: Content) -> dict[str, Any]:
+def unpack(name: str, content: Content) -> tuple[Fitted, dict[str, Any]]:
     """Take out what `pack` put in, or raise one of many errors."""
-    fitted: dict[str, Any] = {}
-
-    def take(fields: dict[str, Any]) -> None:
-        for attribute, kept in fields.items():
-            fitted[attribute] = kept.take(attribute.strip("_"), content)
-
     sizes = content.sizes
-    take(_IDS)
-    has_targets = fitted["_has_targets"] = _FLAG.take("has_targets", content)
+
+    def take(fields: dict[str, Any]) -> dict[str, Any]:
+        return {thing: kept.take(thing.strip("_"), content) for thing, kept in fields.items()}
+
+    # 1. Ids, on whose numbers the shapes of the rest depend.
+    ids = take(_IDS)
+    inputs = targets = Columns(ids["items"], ids["scale"])
+    has_targets = _FLAG.take("has_targets", content)
     if has_targets:
-        take(_TARGETS)
-    else:
-        fitted |= {"_target_items": fitted["_items"], "_target_scale": fitted["_scale"]}
-    sizes["targets"] = len(fitted["_target_items"])
+        others = take(_TARGETS)
+        targets = Columns(others["target_items"], others["target_scale"])
+    sizes["targets"] = len(targets)
     sizes["columns"] = sizes["items"] + (sizes["targets"] if has_targets else 0)
-    take(_ALL | ESTIMATORS[name])
-    fitted["n_features_in_"] = sizes["items"]
+    # 2. The rest.
+    things, attributes = take(_ALL), take(ESTIMATORS[name])
+    feature_names = None
     if _FLAG.take("feature_names", content):
-        names = fitted["_items"].array.tolist()
+        names = inputs.ids.array.tolist()
         need(all(type(one) is str for one in names), "a name of a feature is no text")
-        fitted["feature_names_in_"] = np.array(names, dtype=object)
-    _check(fitted, has_targets)
+        feature_names = np.array(names, dtype=object)
+    counts = attributes["item_counts_"] if attributes.pop("ranked_by_counts", False) else None
+    fitted = Fitted(
+        ids["users"],
+        inputs,
+        targets,
+        things["target_ndim"],
+        feature_names,
+        attributes.pop("model"),
+        Embeddings(things["user_factors"], things["user_bias"]),
+        Embeddings(things["item_factors"], things["item_bias"]),
+        things["training"],
+        counts,
+    )
+    # 3. What is true of several parts at once.
+    _check(fitted, attributes)
     need(not content.values and not content.arrays, "it holds more than it should")
-    return fitted
+    return fitted, attributes
 
 
-def _check(fitted: dict[str, Any], has_targets: bool) -> None:
-    """Check what is true of several attributes at once."""
-    model, own_scale = fitted["_model"], fitted["_target_scale"]
-    users, items = fitted["user_factors_"], fitted["item_factors_"]
-    need(min(len(users), len(items), len(fitted["_items"])) > 0, "it holds nobody or nothing")
-    need((fitted["_training"].y is not None) == has_targets, "targets are missing")
-    is_flat = fitted["_target_ndim"] == 1
-    need(not is_flat or (has_targets and len(items) == 1), "its predictions have no shape")
-    width = model.n_units + (0 if own_scale.is_shared else 1)
-    need(users.shape[1] == width, "factors are not those of the model")
+def _check(fitted: Fitted, attributes: dict[str, Any]) -> None:
+    """Check what is true of several parts at once."""
+    model, users, items = fitted.model, fitted.users, fitted.items
+    need(min(len(users), len(items), len(fitted.inputs)) > 0, "it holds nobody or nothing")
+    need((fitted.training.y is not None) == fitted.has_targets, "targets are missing")
+    is_flat = fitted.target_ndim == 1
+    need(not is_flat or (fitted.has_targets and len(items) == 1), "its predictions have no shape")
+    width = model.n_units + (0 if fitted.targets.scale.is_shared else 1)
+    need(users.factors.shape[1] == width, "factors are not those of the model")
     if isinstance(model, Model):
         shapes = {(member.item is None, member.user is None) for member in model.members}
         need(len(shapes) == 1, "members are of several kinds")
         parts = (len(model.members), len(model.members[0].parts))
-        need(fitted["decoder_lambd_"].shape == parts, "penalties are not those of the model")
-    else:
+        need(attributes["decoder_lambd_"].shape == parts, "penalties are not those of the model")
+    elif isinstance(model, Biases):
         need(len(model.damping) == 2, "a model of biases has two dampings")
-    for name, scale in (("inputs", fitted["_scale"]), ("y", own_scale)):
-        cells = getattr(fitted["_training"], name)
-        need(cells is None or _are_within(cells, scale), "a rating is outside of the range")
-    largest = width * _largest(users) * _largest(items)
-    largest += _largest(fitted["user_bias_"]) + _largest(fitted["item_bias_"])
+    cells = ((fitted.training.inputs, fitted.inputs), (fitted.training.y, fitted.targets))
+    for ratings, columns in cells:
+        is_in = ratings is None or _are_within(ratings, columns.scale)
+        need(is_in, "a rating is outside of the range")
+    largest = width * _largest(users.factors) * _largest(items.factors)
+    largest += _largest(users.bias) + _largest(items.bias)
     need(largest <= _LARGEST, "predictions would not be finite")
 
 

@@ -31,8 +31,8 @@ _N_LAST_PHASES = 2
 class Quiet(Progress):
     """Tells nobody how a fit goes."""
 
-    def end(self) -> None:
-        """Tell that the estimator is fitted."""
+    def end(self, attributes: dict[str, Any]) -> None:
+        """Tell that the fit is done, and which attributes the estimator is about to have."""
 
 
 class FitProgress(Quiet):
@@ -83,10 +83,10 @@ class FitProgress(Quiet):
         task.call_on_fit_task_begin(**self._given)
         return bool(task.call_on_fit_task_end(**self._given))
 
-    def end(self) -> None:
-        """Tell the callbacks that the estimator is fitted."""
+    def end(self, attributes: dict[str, Any]) -> None:
+        """Tell the callbacks, which may ask for a fitted estimator."""
         if self._fit is not None:
-            self._fit.call_on_fit_task_end(**self._given, reconstruction_attributes={})
+            self._fit.call_on_fit_task_end(**self._given, reconstruction_attributes=attributes)
 
     def _say(self, what: str) -> None:
         print(f"[AutoRecRegressor] {self._phase}: {what}", flush=True)

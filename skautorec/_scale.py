@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
+from ._core.matrix import Table
 from ._core.scores import Embeddings
+from ._data.ids import Ids
 
-__all__ = ["Scale"]
+__all__ = ["Columns", "Scale", "table_in_stars"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Scale:
         """Range of the first column."""
         return float(self.low[0]), float(self.high[0])
 
-    def clip(self, ratings: np.ndarray, columns: np.ndarray | slice = slice(None)) -> None:
+    def clip(self, ratings: np.ndarray, columns: np.ndarray | slice | int = slice(None)) -> None:
         """Clip ratings to their column's range, in place."""
         np.clip(ratings, self.low[columns], self.high[columns], out=ratings)
 
@@ -107,3 +109,20 @@ class Scale:
         """Make user rows of `users`, in a shared range, score codes in rating units."""
         slope = self.slope[0]
         return Embeddings(users.factors * slope, users.bias + self.low[0] - slope)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a rating matrix: their ids, and the range of their ratings."""
+
+    ids: Ids
+    scale: Scale
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def table_in_stars(table: Table, inputs: Columns, targets: Columns) -> Table:
+    """Ratings in the units of training, from those in rating units."""
+    y = None if table.y is None else targets.scale.to_stars(table.y)
+    return Table(inputs.scale.to_stars(table.inputs), y)

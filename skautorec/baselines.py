@@ -6,13 +6,13 @@ from numbers import Real
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import scipy.sparse
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import RatingRegressor
-from ._core.biases import Biases, fit_bias_model
+from ._core.biases import fit_bias_model
 from ._core.matrix import ReadTable
-from ._core.scores import Embeddings, Scores
+from ._data.inputs import TrainingInput
+from ._fitted import Trained
 from ._progress import Quiet
 from ._scale import Scale
 
@@ -111,8 +111,6 @@ class BiasRegressor(RatingRegressor):
     damping_: tuple[float, float]
     mean_: float
 
-    _model: Biases
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "damping": [StrOptions({"auto"}), Interval(Real, 0, None, closed="both"), "array-like"],
         "rating_range": ["array-like", None],
@@ -122,12 +120,11 @@ class BiasRegressor(RatingRegressor):
         self.damping = damping
         self.rating_range = rating_range
 
-    def _train(self, read: ReadTable, progress: Quiet) -> tuple[Biases, Embeddings, Embeddings]:
+    def _train(self, given: TrainingInput, read: ReadTable, progress: Quiet) -> Trained:
         model, users, items = fit_bias_model(read(), _damping_pair(self.damping))
-        self.damping_ = model.damping
-        new_item = Scale.shared(*self._scale.bounds, 1).items(model.unseen_item)
-        self.mean_ = float(new_item.bias[0])
-        return model, users, items
+        new_item = Scale.shared(*given.inputs.scale.bounds, 1).items(model.unseen_item)
+        attributes = {"damping_": model.damping, "mean_": float(new_item.bias[0])}
+        return Trained(model, users, items, attributes)
 
 
 class PopularityRecommender(RatingRegressor):
@@ -198,8 +195,6 @@ class PopularityRecommender(RatingRegressor):
     damping_: float
     item_counts_: np.ndarray
 
-    _model: Biases
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "by": [StrOptions({"count", "mean"})],
         "rating_range": ["array-like", None],
@@ -209,28 +204,13 @@ class PopularityRecommender(RatingRegressor):
         self.by = by
         self.rating_range = rating_range
 
-    def _train(self, read: ReadTable, progress: Quiet) -> tuple[Biases, Embeddings, Embeddings]:
+    def _train(self, given: TrainingInput, read: ReadTable, progress: Quiet) -> Trained:
         table = read()
         model, users, items = fit_bias_model(table, (np.inf, None))
-        self.item_counts_ = np.bincount(table.targets.indices, minlength=table.targets.shape[1])
-        self.damping_ = model.damping[1]
-        self._counts = self.by == "count"
-        return model, users, items
-
-    def _rank(
-        self,
-        users: Embeddings,
-        columns: np.ndarray,
-        n: int,
-        hidden: scipy.sparse.csr_array | None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        if not self._counts:
-            return super()._rank(users, columns, n, hidden)
-        counts = self.item_counts_[columns].astype(np.float64)
-        same = Embeddings(np.zeros((len(users), 0)), np.zeros(len(users)))
-        best, scores = Scores(same, Embeddings(np.zeros((len(counts), 0)), counts)).top(n, hidden)
-        # Exactly: lists are compared in single precision.
-        return best, np.where(np.isnan(scores), np.nan, counts[best])
+        counts = np.bincount(table.targets.indices, minlength=table.targets.shape[1])
+        attributes = {"item_counts_": counts, "damping_": model.damping[1]}
+        ranked_by = counts if self.by == "count" else None
+        return Trained(model, users, items, attributes, ranked_by)
 
 
 def _damping_pair(damping: Any) -> tuple[float | None, float | None]:

@@ -22,8 +22,8 @@ import numpy as np
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch, check_random_state
 
-from ._ids import factorize
-from ._ratings import Ratings
+from ._data.ids import factorize
+from ._data.ratings import Ratings
 
 __all__ = ["fetch_movielens", "make_ratings"]
 

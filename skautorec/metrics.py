@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ._ids import Ids, as_id_array, factorize
-from ._ratings import Ratings
+from ._data.ids import Ids, as_id_array, factorize
+from ._data.ratings import Ratings
 
 __all__ = ["coverage", "hit_rate", "ndcg", "novelty", "recall"]
 

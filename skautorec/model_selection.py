@@ -13,7 +13,8 @@ import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 
 from . import metrics
-from ._ratings import Ratings
+from ._data.ratings import Ratings
+from ._fitted import Fitted
 
 __all__ = ["GlobalTimeSplit", "UserTimeSplit", "make_top_n_scorer"]
 
@@ -337,12 +338,13 @@ def _by_user(ratings: Ratings) -> tuple[np.ndarray, list[np.ndarray]]:
 
 def _training_ratings(estimator: Any) -> Ratings:
     """Who has rated what in the training data; the ratings themselves are not kept."""
-    if not hasattr(estimator, "_seen"):
+    fitted = getattr(estimator, "_fitted", None)
+    if not isinstance(fitted, Fitted):
         raise TypeError(
             f"{type(estimator).__name__} does not tell a scorer its training ratings; give an "
             "AutoRecRegressor, or use skautorec.metrics on its lists."
         )
-    return Ratings.from_matrix(estimator._seen, item_ids=estimator._target_items)
+    return Ratings.from_matrix(fitted.seen, item_ids=fitted.targets.ids)
 
 
 def _check_ratings(X: Any, what: object) -> Ratings:

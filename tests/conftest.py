@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from skautorec import AutoRecRegressor
+from skautorec import AutoRecRegressor, Ratings
+from skautorec._recommend import read_labelled_rows
 from skautorec.datasets import make_ratings
 
 KINDS = ["item", "user", "both"]
@@ -17,6 +18,20 @@ def ratings():
 @pytest.fixture(params=KINDS)
 def kind(request):
     return request.param
+
+
+def with_nan(ratings):
+    """Dense matrix of ratings, of `Ratings` or a sparse matrix, NaN where there is none."""
+    cells = ratings.to_matrix() if isinstance(ratings, Ratings) else ratings.tocsr()
+    dense = np.full(cells.shape, np.nan)
+    rows, columns = cells.tocoo().coords
+    dense[rows, columns] = cells.data
+    return dense
+
+
+def query_of(model, X):
+    """What a fitted model is asked when it is given rows."""
+    return model._fitted.query(*read_labelled_rows(model, model._fitted, X))
 
 
 def new(kind, **changed):

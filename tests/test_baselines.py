@@ -286,7 +286,7 @@ def test_std_grows_by_the_prior_without_ratings():
     model = BiasRegressor(rating_range=(-50, 50)).fit(ratings)
     unknown = Ratings([0], [0], [1.0], user_ids=["new"], item_ids=["new"])
     std = model.predict(unknown, return_std=True)[1]
-    noise = model._model.noise * model._scale.slope[0] ** 2
+    noise = model._fitted.model.noise * model._fitted.inputs.scale.slope[0] ** 2
     assert noise == pytest.approx(1, rel=0.1)
     assert_allclose(std**2, noise * (1 + sum(1 / damping for damping in model.damping_)))
 
@@ -303,7 +303,7 @@ def test_std_is_bounded_by_the_ratings_where_no_damping_says_how_biases_vary(dam
 def test_std_adds_the_noise_and_both_posterior_variances():
     ratings = planted(60, 40, 700, 0.8, 0.8)
     model = BiasRegressor((2.0, 3.0)).fit(ratings)
-    biases = model._model
+    biases = model._fitted.model
     counts = np.zeros((60, 40))
     counts[ratings.users, ratings.items] = 1
     hessian = np.block(
@@ -316,7 +316,7 @@ def test_std_adds_the_noise_and_both_posterior_variances():
     assert_allclose(biases.row_variances(ratings.users, ratings.items, 60), exact[:60], rtol=0.1)
     assert_allclose(biases.column_variances, exact[60:], rtol=0.1)
     std = model.predict(ratings, return_std=True)[1]
-    noise = biases.noise * model._scale.slope[0] ** 2
+    noise = biases.noise * model._fitted.inputs.scale.slope[0] ** 2
     relative = exact[:60][ratings.users] + exact[60:][ratings.items]
     assert_allclose(std**2 / noise - 1, relative, rtol=0.1)
 
@@ -326,8 +326,8 @@ def test_std_of_further_columns_falls_with_their_ratings():
     X, y = rng.normal(size=(100, 6)), rng.normal(size=(100, 2))
     y[3:, 1] = np.nan
     model = BiasRegressor((np.inf, 1)).fit(X, y)
-    std = model.predict(X, return_std=True)[1] / model._target_scale.slope
-    noise = model._model.noise
+    std = model.predict(X, return_std=True)[1] / model._fitted.targets.scale.slope
+    noise = model._fitted.model.noise
     assert_allclose(std**2 / noise, np.broadcast_to([1 + 1 / 101, 1 + 1 / 4], y.shape))
 
 

@@ -202,7 +202,7 @@ def test_the_fitted_rows_are_those_of_brute_force(kind, hidden_units, n_estimato
     R = np.full((80, 50), np.nan)
     R[ratings.users, ratings.items] = ratings.values
     predicted = np.zeros((80, 50))
-    for member in model._model.members:
+    for member in model._fitted.model.members:
         left = R
         if member.item is not None:
             encoder = member.item.encoder
@@ -236,7 +236,7 @@ def test_item_factors_are_codes_of_all_ratings(n_estimators, ratings):
     model = new("item", n_estimators=n_estimators).fit(ratings)
     R = np.full((80, 50), np.nan)
     R[ratings.users, ratings.items] = ratings.values
-    plain = [encode(part.encoder, R.T) for part in model._model.parts]
+    plain = [encode(part.encoder, R.T) for part in model._fitted.model.parts]
     np.testing.assert_allclose(
         model.item_factors_, np.hstack([codes for codes, _ in plain]), atol=1e-6
     )
@@ -255,7 +255,7 @@ def test_the_mean_code_is_weighted_by_ratings(ratings):
     # Popular and rare items differ, so that the mean over items is another.
     rare = (ratings.items >= 25) & (np.arange(len(ratings)) % 6 > 0)
     model = new("item", validation_fraction=1e-9).fit(ratings[~rare])
-    encoder, kept = model._model.parts[0].encoder, ratings[~rare]
+    encoder, kept = model._fitted.model.parts[0].encoder, ratings[~rare]
     R = np.full((50, 80), np.nan)
     R[kept.items, kept.users] = kept.values
     codes = encode(encoder, R)[0] + encoder.mean_code

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import torch
-from conftest import KINDS, new
+from conftest import KINDS, new, with_nan
 from sklearn.base import clone
 from sklearn.metrics import r2_score
 from sklearn.model_selection import cross_val_score
@@ -22,12 +22,6 @@ from skautorec._core.solvers import SOLVERS, STOCHASTIC
 from skautorec.datasets import make_ratings
 
 SCALES = {"0..10": (0, 10), "-10..10": (-10, 10), "1..100": (1, 100), "0.1..0.5": (0.1, 0.5)}
-
-
-def with_nan(ratings):
-    R = np.full((ratings.n_users, ratings.n_items), np.nan)
-    R[ratings.users, ratings.items] = ratings.values
-    return R
 
 
 def test_ratings_and_matrix_agree(kind, ratings):
@@ -86,7 +80,8 @@ def test_a_negative_factor_is_not_promised_but_a_given_range_is(kind, ratings):
     predicted = model.predict(ratings.to_matrix())
     assert predicted.min() >= 0 and predicted.max() <= 6
     # Context outside the range is mapped on by the same line, not refused.
-    assert np.isfinite(model.predict(ratings.to_matrix() * 3.0)).all()
+    with pytest.warns(UserWarning, match="outside the rating range 0 to 6"):
+        assert np.isfinite(model.predict(ratings.to_matrix() * 3.0)).all()
 
 
 @pytest.mark.filterwarnings("ignore:All .* ratings are")
@@ -245,7 +240,7 @@ def test_to_module_refuses_several_networks(several, ratings):
 
 def test_the_average_of_members_is_the_mean_of_their_predictions(kind, ratings):
     model = new(kind, n_estimators=3, dropout=0.0).fit(ratings)
-    alone = model._model
+    alone = model._fitted.model
     n_parts = len(alone.parts) // 3
     k = model.user_factors_.shape[1] // 3
     assert k == 8 * n_parts

@@ -1,5 +1,6 @@
 """Files of fitted estimators: what they hold, that they are whole, and that nothing is believed."""
 
+import dataclasses
 import io
 import json
 import os
@@ -80,10 +81,11 @@ def test_files_are_archives_of_named_arrays_without_twins(model):
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["user_factors"], model.user_factors_)
-        np.testing.assert_array_equal(arrays["training.inputs.data"], model._training.inputs.data)
+        kept = model._fitted.training.inputs
+        np.testing.assert_array_equal(arrays["training.inputs.data"], kept.data)
         header = json.loads(bytes(arrays["header"]))
         assert [*header["arrays"]] == [name for name in arrays.files if name != "header"]
-        assert ("target_items" in arrays.files) == model._has_targets
+        assert ("target_items" in arrays.files) == model._fitted.has_targets
     assert header["version"] == 1
 
 
@@ -234,7 +236,8 @@ def test_a_crash_leaves_the_old_file_or_the_new_one(tmp_path, monkeypatch):
 
 def test_models_that_load_would_refuse_are_not_saved(tmp_path):
     model = BiasRegressor().fit(TABLE)
-    model.user_bias_ = model.user_bias_[:-1]
+    users = dataclasses.replace(model._fitted.users, bias=model.user_bias_[:-1])
+    model._fitted = dataclasses.replace(model._fitted, users=users)
     with pytest.raises(ValueError, match="user_bias is of other length"):
         model.save(tmp_path / "model")
     assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from skautorec._ids import Ids, as_id_array, factorize
+from skautorec._data.ids import Ids, as_id_array, factorize
 
 UTC = datetime.UTC
 UUIDS = [uuid.UUID(int=n) for n in (3, 1, 2)]
@@ -320,7 +320,7 @@ def test_pickle(ids):
 @pytest.mark.parametrize("ids", [[3, 1], ["a", "b"], ["a", 1, (2, "b")]])
 def test_skops(ids):
     sio = pytest.importorskip("skops.io")
-    loaded = sio.loads(sio.dumps(Ids(ids)), trusted=["skautorec._ids.Ids"])
+    loaded = sio.loads(sio.dumps(Ids(ids)), trusted=["skautorec._data.ids.Ids"])
     assert [loaded.code(id) for id in ids] == list(range(len(ids)))
 
 

@@ -226,7 +226,7 @@ def brute_force(model, heldout, n, metric, relevant_from=None):
     """Score of lists made from predictions of every cell."""
     scores = model.user_factors_ @ model.item_factors_.T
     scores += model.user_bias_[:, None] + model.item_bias_
-    scores[model._seen.toarray() > 0] = -np.inf
+    scores[model._fitted.seen.toarray() > 0] = -np.inf
     values = []
     for user in np.unique(heldout.users):
         of_user = heldout.users == user

@@ -112,11 +112,11 @@ def seed_of(random_state):
 def test_members_share_what_is_not_known_of_an_encoded_row_and_divide_the_rest(kind):
     ratings = make_ratings(80, 50, 1500, random_state=0)
     model = new(kind, n_estimators=2, random_state=0).fit(ratings)
-    core = model._model
+    core = model._fitted.model
     asked = scipy.sparse.csr_array(np.ones((80, 51)))
-    users = model._training_users(np.arange(80))
+    users = model._fitted.training_query(np.arange(80))
     of_rows, of_codes = core.relative_variances(
-        users, model.user_factors_[:, : core.n_units], asked, model._table
+        users, model.user_factors_[:, : core.n_units], asked, model._fitted._table
     )
     alone = []
     for i, member in enumerate(core.members):
@@ -124,7 +124,7 @@ def test_members_share_what_is_not_known_of_an_encoded_row_and_divide_the_rest(k
         k = one.n_units
         alone.append(
             one.relative_variances(
-                users, 2 * model.user_factors_[:, k * i : k * (i + 1)], asked, model._table
+                users, 2 * model.user_factors_[:, k * i : k * (i + 1)], asked, model._fitted._table
             )
         )
     np.testing.assert_allclose(of_rows, (alone[0][0] + alone[1][0]) / 2, rtol=1e-5)

@@ -23,7 +23,7 @@ from skautorec._core.training import (
     initialise,
     train,
 )
-from skautorec._inputs import hide_ratings
+from skautorec._data.inputs import hide_ratings
 
 
 def sigmoid(x):

@@ -154,7 +154,7 @@ def test_a_number_is_used_as_it_is(kind, n_estimators, ratings):
     model = new(kind, decoder_lambd=7.5, n_estimators=n_estimators).fit(ratings)
     shape = (n_estimators, 2 if kind == "both" else 1)
     np.testing.assert_array_equal(model.decoder_lambd_, np.full(shape, 7.5))
-    assert all(part.encoder.penalty == 3.75 for part in model._model.parts)
+    assert all(part.encoder.penalty == 3.75 for part in model._fitted.model.parts)
     auto = new(kind, n_estimators=n_estimators).fit(ratings)
     assert auto.decoder_lambd_.shape == shape and (auto.decoder_lambd_ > 0).all()
 

@@ -23,8 +23,8 @@ from sklearn.utils import _safe_indexing, indexable, resample
 from sklearn.utils.validation import _num_samples
 
 from skautorec import AutoRecRegressor
-from skautorec._matrix import observed_csr, observed_from_dense
-from skautorec._ratings import Ratings
+from skautorec._data.matrix import observed_csr, observed_from_dense
+from skautorec._data.ratings import Ratings
 from skautorec.datasets import make_ratings
 
 FORMATS = ["bsr", "coo", "csc", "csr", "dia", "dok", "lil"]
@@ -516,13 +516,13 @@ REPEATED = scipy.sparse.coo_array(([1.0, 2, 3], ([1, 0, 1], [2, 0, 2])), shape=(
         (scipy.sparse.csr_array([[1, NAN, INF]]), ValueError, "row 0, column 1 is NaN; 2 of 3"),
         (scipy.sparse.csc_array([[1], [-INF]]), ValueError, "row 1, column 0 is infinite"),
         (scipy.sparse.dia_array([[NAN, 0], [0, 1]]), ValueError, "row 0, column 0 is NaN"),
-        (scipy.sparse.csr_array([[1j]]), TypeError, "complex128"),
+        (scipy.sparse.csr_array([[1j]]), ValueError, "Complex data not supported"),
         (scipy.sparse.coo_array([1.0, 2.0]), ValueError, r"shape (2,)"),
         (scipy.sparse.csr_array((2, 2)), ValueError, "holds no ratings"),
         ([[1, INF]], ValueError, "row 0, column 1 is infinite"),
         (np.full((2, 2), NAN), ValueError, "holds no ratings"),
-        ([1.0, 2.0], ValueError, "shape (2,)"),
-        ([["3", "4"]], TypeError, "dtype <U1"),
+        ([1.0, 2.0], ValueError, "Expected 2D array"),
+        ([["3", "4"]], TypeError, "'3' (str) in row 0, column 0"),
         (np.array([[3, "4"]], dtype=object), TypeError, "'4' (str)"),
     ],
 )

@@ -7,11 +7,10 @@ import uuid
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import KINDS
 
-from skautorec import AutoRecRegressor, Ratings, _recommend
+from skautorec import AutoRecRegressor, Ratings, _fitted
 from skautorec.datasets import make_ratings
-
-KINDS = ["item", "user", "both"]
 
 
 def planted(n_users=60, n_items=40, density=0.5, seed=0):
@@ -71,7 +70,7 @@ def test_similar_items_share_the_taste(known):
 @pytest.mark.parametrize("as_batch", [list, np.array, pd.Series])
 def test_a_batch_of_similar_items_is_the_lists_of_each(known, as_batch, monkeypatch):
     model = known[0]
-    monkeypatch.setattr(_recommend, "_CHUNK", 80)  # two items at a time
+    monkeypatch.setattr(_fitted, "_CHUNK", 80)  # two items at a time
     items, some = [6, 3, 9, 3, 11], [6, 3, 20]
     ids, cosines = model.similar_items(as_batch(items), n=3, candidates=some)
     assert ids.shape == cosines.shape == (5, 3)

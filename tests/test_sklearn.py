@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import torch
-from conftest import new
+from conftest import new, with_nan
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
@@ -35,7 +35,7 @@ from sklearn.utils import estimator_html_repr
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skautorec import AutoRecRegressor, Ratings
-from skautorec._inputs import hide_ratings
+from skautorec._data.inputs import hide_ratings
 from skautorec.baselines import BiasRegressor
 
 # Reasons for failing a check of scikit-learn, by the name of the check: there are none.
@@ -192,12 +192,6 @@ def with_wide_indices(ratings):
     wide = ratings.to_matrix()
     wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype(np.int64)
     return wide
-
-
-def with_nan(ratings):
-    R = ratings.to_matrix().toarray()
-    R[R == 0] = np.nan
-    return R
 
 
 def named(ratings):

@@ -51,7 +51,7 @@ def test_std_is_the_posterior_in_rating_units(kind, n_estimators, hidden_units, 
     scaled = ratings.with_values(25 * ratings.values - 25)  # 0..100
     chosen = {"n_estimators": n_estimators, "hidden_units": hidden_units}
     model = new(kind, **chosen).fit(scaled)
-    core = model._model
+    core = model._fitted.model
     assert core.noise > 0 and core.spread > 0 and core.code_spread > 0
     R = np.full((80, 50), np.nan)
     R[ratings.users, ratings.items] = ratings.values  # in stars
@@ -178,6 +178,8 @@ def test_pairs_of_a_large_matrix_are_told_apart():
     R = scipy.sparse.coo_array(([5.0, 1.0, 3.0], tuple(cells)), (70_000, 70_000)).tocsr()
     assert R.indices.dtype == np.int32
     model = BiasRegressor().fit(R)
-    _, std = model._predict_cells(model._users_of(R), R, return_std=True)
+    fitted = model._fitted
+    query = fitted.query(R)
+    std = fitted.deviations(fitted.fold_in(query), query, *R.tocoo().coords)
     _, expected = model.predict(Ratings.from_matrix(R), return_std=True)
     np.testing.assert_allclose(std, expected)

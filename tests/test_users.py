@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
-from conftest import encode, new
+from conftest import encode, new, query_of, with_nan
 from test_codes import solve
 
 from skautorec import AutoRecRegressor, Ratings
@@ -132,7 +132,7 @@ def test_a_user_alone_on_their_items_is_predicted_their_mean(
     )
     whole = ratings.to_matrix()[[0]].tolil()
     more, less, other, most = (whole.copy() for _ in range(4))
-    more[0, 3], less[0, 250], other[0, 260] = 7.0, 0.0, 1.0
+    more[0, 3], less[0, 250], other[0, 260] = 7.0, 0.0, 4.0
     hidden = np.random.default_rng(1).choice(np.arange(200, 200 + n_own), n_own // 5, False)
     most[0, hidden] = 0.0
     predicted = {"Ratings": model.predict(others)}
@@ -151,11 +151,6 @@ def test_a_user_alone_on_their_items_is_predicted_their_mean(
     assert max(errors.values()) <= 0.3, errors
 
 
-def with_nan(R):
-    dense = R.toarray()
-    return np.where(dense == 0, np.nan, dense)
-
-
 def test_a_training_matrix_is_predicted_as_its_pairs(kind, ratings):
     R = ratings.to_matrix()
     for given in (R, with_nan(R), pd.DataFrame(with_nan(R))):
@@ -168,7 +163,7 @@ def test_users_with_equal_rows_are_new(kind, ratings):
     R = with_nan(ratings.to_matrix())
     R[7] = R[3]
     model = new(kind).fit(R)
-    users = model._users_of(model._read_context(R), R)
+    users = query_of(model, R)
     expected = np.arange(80)
     expected[[3, 7]] = -1
     assert users.known is not None
@@ -207,7 +202,8 @@ def test_an_index_that_names_training_users_decides_first(ratings):
     R = with_nan(ratings.to_matrix())
     names = [f"user {i}" for i in range(80)]
     model = new("item").fit(pd.DataFrame(R, index=names))
-    encoder, codes = model._model.parts[0].encoder, encode(model._model.parts[0].encoder, R.T)
+    encoder = model._fitted.model.parts[0].encoder
+    codes = encode(encoder, R.T)
 
     def expected(given, user):
         solved = brute_row(encoder, R, given, user)
@@ -232,7 +228,7 @@ def test_after_fit_with_y_a_row_is_solved_from_its_cells_alone(ratings):
     R = with_nan(ratings.to_matrix())
     X, y = R[:, :35], R[:, 35:]
     model = new("item").fit(X, y)
-    encoder = model._model.parts[0].encoder
+    encoder = model._fitted.model.parts[0].encoder
     low, high = np.nanmin(y, axis=0), np.nanmax(y, axis=0)
     y_in_stars = 1 + 4 * (y - low) / (high - low)
     joined = np.hstack((X, y_in_stars))
@@ -247,7 +243,7 @@ def test_after_fit_with_y_a_row_is_solved_from_its_cells_alone(ratings):
     # What y holds of other users than the row's is known, what it holds of the row's user is not.
     other_y = y.copy()
     other_y[9] = np.where(np.isnan(y[9]), np.nan, low + high - y[9])
-    users = model._users_of(model._read_context(X[[9]]), X[[9]])
+    users = query_of(model, X[[9]])
     assert users.known.tolist() == [9]
     assert users.ratings.nnz == (~np.isnan(X[9])).sum()
 
@@ -257,7 +253,7 @@ def test_more_new_users_than_there_were_training_users(kind, ratings):
     model = new(kind).fit(few)
     R = ratings.to_matrix()
     R = R[np.diff(R.indptr) >= 8]  # long enough to be nobody's
-    assert R.shape[0] > 50 and (model._training.recognise(R) == -1).all()
+    assert R.shape[0] > 50 and (model._fitted.training.recognise(R) == -1).all()
     predicted, std = model.predict(R, return_std=True)
     assert predicted.shape == std.shape == R.shape
     alone = [model.predict(R[[row]])[0] for row in (0, 20, 40)]
@@ -267,7 +263,7 @@ def test_more_new_users_than_there_were_training_users(kind, ratings):
 def test_biases_need_nobody_to_be_recognised(ratings):
     R = ratings.to_matrix()
     model = BiasRegressor().fit(R)
-    assert model._users_of(model._read_context(R), R).known is None
+    assert query_of(model, R).known is None
     predicted = model.predict(R)[ratings.users, ratings.items]
     np.testing.assert_allclose(predicted, model.predict(ratings), atol=1e-9)
 
@@ -297,12 +293,12 @@ def test_loaded_models_recognise_and_predict_the_same(kind, unit, dtype, with_y,
     R = unit * ratings.to_matrix()
     given = (R[:, :40], R[:, 40:]) if with_y else (R,)
     model = new(kind).fit(*given)
-    assert model._training.inputs.dtype == dtype
+    assert model._fitted.training.inputs.dtype == dtype
     X = given[0].tolil()
     X[3, int(X[[3]].nonzero()[1][0])] = 3 * unit
     X = X.tocsr()
     predicted = model.predict(X, return_std=True)
-    known = model._users_of(model._read_context(X), X).known
+    known = query_of(model, X).known
     model.save(tmp_path / "model")
     copies = [
         AutoRecRegressor.load(tmp_path / "model"),
@@ -311,9 +307,10 @@ def test_loaded_models_recognise_and_predict_the_same(kind, unit, dtype, with_y,
     ]
     for other in copies:
         # The index by item is made when it is needed.
-        assert "_by_item" in vars(model._training) and "_by_item" not in vars(other._training)
-        assert other._training.inputs.dtype == dtype
-        np.testing.assert_array_equal(other._users_of(other._read_context(X), X).known, known)
+        training = other._fitted.training
+        assert "_by_item" in vars(model._fitted.training) and "_by_item" not in vars(training)
+        assert training.inputs.dtype == dtype
+        np.testing.assert_array_equal(query_of(other, X).known, known)
         for one, two in zip(other.predict(X, return_std=True), predicted, strict=True):
             np.testing.assert_array_equal(one, two)
     assert (known == np.arange(80)).mean() > 0.9

@@ -1,7 +1,8 @@
 """The numerical core: torch, numpy and scipy only.
 
 One side of the rating matrix, users or items, is *encoded*: its rows go through the network. The
-other is *decoded*: each of its rows is a linear function of the codes, solved as a ridge regression.
+other is *decoded*: each of its rows is a linear function of the codes, solved as a ridge
+regression.
 `model.ItemPart` encodes items and decodes users, `model.UserPart` the reverse.
 
 Four words for what might be called a model: a *network* is a torch module while it is trained

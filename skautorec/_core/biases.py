@@ -96,6 +96,11 @@ class Biases:
     # The rest makes it a model of factors, of which there are none.
 
     @property
+    def recognises_users(self) -> bool:
+        """Whether a training user's ratings are read otherwise than a new user's: no."""
+        return False
+
+    @property
     def n_units(self) -> int:
         """Number of factors."""
         return 0

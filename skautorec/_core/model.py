@@ -131,6 +131,11 @@ class Model:
     code_spread: float
 
     @property
+    def recognises_users(self) -> bool:
+        """Whether a training user's ratings are read otherwise than a new user's: without them."""
+        return True
+
+    @property
     def parts(self) -> list[ItemPart | UserPart]:
         """Parts of all members, in the order of their factors."""
         return [part for member in self.members for part in member.parts]

@@ -44,3 +44,10 @@ class Query:
         Their ratings in the training are ``rows`` of a matrix, -1 for a new user.
         """
         return cls(ratings, values_at(ratings, training, rows), known)
+
+    def take(self, users: slice) -> Query:
+        """Only some users, one after another."""
+        ends = self.ratings.indptr[[users.start, users.stop]]
+        own = None if self.own is None else self.own[ends[0] : ends[1]]
+        known = None if self.known is None else self.known[users]
+        return Query(self.ratings[users], own, known)

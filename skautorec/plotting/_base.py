@@ -8,8 +8,11 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
+from .._base import fitted_of
+from .._data.inputs import read_heldout, refuse_overlap
+from .._data.ratings import Ratings
 from .._estimator import AutoRecRegressor
-from .._ratings import Ratings
+from .._recommend import read_labelled_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,21 +50,30 @@ def predict_heldout(
     estimator: AutoRecRegressor, X: Any, y: Any, return_std: bool = False
 ) -> tuple[np.ndarray, Any, np.ndarray]:
     """Held-out ratings, what is predicted for them, and how many of each one's user are known."""
+    fitted = fitted_of(estimator)
     if isinstance(X, Ratings):
         # Unknown users have code -1, which finds the 0 at the end.
-        counts = np.append(np.diff(estimator._seen.indptr), 0)
-        n_known = counts[estimator._users.translate(X._users)[X.users]]
+        counts = np.append(np.diff(fitted.seen.indptr), 0)
+        n_known = counts[fitted.user_ids.translate(X._users)[X.users]]
         return X.values if y is None else y, estimator.predict(X, return_std=return_std), n_known
     if y is None:
         raise ValueError(
             "With a matrix give y too, the held-out ratings of its users; those in X are what they "
             "are predicted from."
         )
-    context = estimator._read_context(X)
-    cells = estimator._read_heldout(context, y)
+    context, labels = read_labelled_rows(estimator, fitted, X)
+    cells = read_heldout(y, context.shape[0], fitted.targets.ids)
+    if not fitted.has_targets:
+        refuse_overlap(context, cells)
     n_known = np.repeat(np.diff(context.indptr), np.diff(cells.indptr))
-    predicted = estimator._predict_cells(estimator._users_of(context, X), cells, return_std)
-    return cells.data, predicted, n_known
+    query = fitted.query(context, labels)
+    users = fitted.fold_in(query)
+    predicted = fitted.predict_cells(users, cells)
+    if not return_std:
+        return cells.data, predicted, n_known
+    rows, items = cells.tocoo().coords
+    std = fitted.deviations(users, query, rows, items)
+    return cells.data, (predicted, std), n_known
 
 
 def merge_kwargs(usual: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

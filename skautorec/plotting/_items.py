@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.extmath import svd_flip
 
+from .._data.frames import has_own_index
+from .._data.ids import Ids
+from .._data.lookup import known_codes
 from .._estimator import AutoRecRegressor
-from .._ids import Ids
-from .._inputs import has_own_index
-from .._recommend import known_codes
 from ._base import Display, check_estimator
 
 if TYPE_CHECKING:

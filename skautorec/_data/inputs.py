@@ -1,49 +1,39 @@
-"""From what users pass to what the core takes: checked once, here.
-
-Every function returns observed cells as a float64 ``csr_array`` of users x items.
-"""
+"""What users pass to an estimator, checked: training data, new rows, held-out ratings, weights."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import narwhals.stable.v1 as nw
 import numpy as np
 import scipy.sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
-from ._core.matrix import rows_of_cells, select
-from ._core.warning import warn
-from ._ids import Ids, as_id_array, plain
-from ._links import see
-from ._matrix import observed_csr, observed_from_dense, place, to_float64, without_mask
-from ._plausible import warn_of_other_numbers
-from ._ratings import Ratings
-from ._scale import Scale
-from ._table import (
-    frame_names,
-    refuse_long_table,
-    refuse_mixed_columns,
-    warn_of_long_table,
-)
+from .._core.matrix import Table, rows_of_cells, select
+from .._core.warning import warn
+from .._links import see
+from .._scale import Columns, Scale, table_in_stars
+from . import frames
+from .ids import Ids, as_id_array, plain
+from .matrix import Matrix, observed_csr, observed_from_dense, read_matrix
+from .plausible import warn_of_other_numbers
+from .ratings import Ratings
+from .values import to_float64, without_mask
 
 __all__ = [
-    "has_own_index",
+    "TrainingInput",
     "hide_ratings",
-    "is_frame",
     "read_heldout",
-    "read_new_matrix",
-    "read_range",
-    "read_ratings",
-    "read_targets",
-    "read_training_matrix",
+    "read_rows",
+    "read_training_input",
     "read_weights",
     "refuse_other_index",
     "refuse_overlap",
-    "without_values",
+    "warn_of_outsiders",
 ]
 
 # Share of each row's ratings that score(X) hides, and the seed of the choice: constants, so that
@@ -53,94 +43,118 @@ _HIDDEN_SEED = 0
 
 # Ratings that are enough to expect some that differ.
 _N_TABLE = 20
-
-# What scikit-learn is told of a rating matrix.
-_MATRIX: dict[str, Any] = {
-    "accept_sparse": "csr",
-    "dtype": np.float64,
-    "ensure_all_finite": "allow-nan",
-}
+# How far beyond the range of the training, as a share of it, a new rating is no longer chance.
+_BEYOND = 0.05
 
 
-def is_frame(X: Any) -> bool:
-    """Whether ``X`` is a data frame of any library narwhals knows."""
-    return nw.dependencies.is_into_dataframe(X)
+@dataclass(frozen=True)
+class TrainingInput:
+    """What ``fit`` was given, checked.
 
+    Attributes
+    ----------
+    users : Ids
+    inputs, targets : Columns
+        What is given of users and what is predicted: the same object but after ``fit(X, y)`` with
+        a matrix.
+    target_ndim : int
+        Dimensions of the predictions for a matrix.
+    feature_names : ndarray or None
+        Names of a frame's columns where all are texts.
+    source : Ratings or Table
+        Where the ratings are.
+    """
 
-def has_own_index(data: Any) -> bool:
-    """Whether ``data`` is of pandas and has an index that is not the default one, 0 to n-1."""
-    if not _has_index(data):
-        return False
-    start, step = (getattr(data.index, name, None) for name in ("start", "step"))
-    return (start, step) != (0, 1)
+    users: Ids
+    inputs: Columns
+    targets: Columns
+    target_ndim: int
+    feature_names: np.ndarray | None
+    source: Ratings | Table
 
-
-def _has_index(data: Any) -> bool:
-    return nw.dependencies.is_pandas_series(data) or nw.dependencies.is_pandas_dataframe(data)
-
-
-def frame_ids(X: Any) -> tuple[Ids, Ids]:
-    """User ids from the index of a frame (0..n-1 where it has none), item ids from its columns."""
-    index = getattr(X, "index", None)
-    users = Ids.range(X.shape[0]) if index is None else Ids(as_id_array(index))
-    return users, Ids(as_id_array(frame_names(X)))
-
-
-def read_training_matrix(
-    estimator: BaseEstimator, X: Any
-) -> tuple[scipy.sparse.csr_array, Ids, Ids]:
-    """Read the matrix given to ``fit``; sets ``n_features_in_`` and ``feature_names_in_``."""
-    refuse_long_table(X)
-    if scipy.sparse.issparse(X):
-        _refuse_bad_type(X)
-        X = observed_csr(X)
-    try:
-        checked = validate_data(estimator, _prepared(X), **_MATRIX)
-    except ValueError as error:
-        if "could not convert" not in str(error):
-            raise
-        cells = np.asarray(X, dtype=object)
-        is_text = np.array(
-            [isinstance(value, str) and not _is_number(value) for value in cells.flat]
+    def table(self) -> Table:
+        """Ratings in rating units: of `Ratings` made anew, so that a fit need not keep them."""
+        return (
+            Table(self.source.to_matrix(), None)
+            if isinstance(self.source, Ratings)
+            else self.source
         )
-        where = place(int(is_text.argmax()), cells) if is_text.any() else ""
-        raise ValueError(
-            f"{error}{where}. Every column of a matrix holds the ratings of an item; the ids of "
-            "users belong in the index of a pandas frame, as after set_index. " + see("data.html")
-        ) from None
-    warn_of_long_table(checked)
-    observed = _observed(checked)
+
+    def in_stars(self) -> Table:
+        """Ratings in the units of training."""
+        return table_in_stars(self.table(), self.inputs, self.targets)
+
+
+def read_training_input(
+    estimator: BaseEstimator, X: Any, y: Any, rating_range: Any
+) -> TrainingInput:
+    """Check what ``fit`` is given; the estimator, for messages and names, is left as it is."""
+    if isinstance(X, Ratings):
+        ratings = _read_ratings(X, y)
+        scale = _read_range(ratings.values, ratings.n_items, rating_range)
+        columns = Columns(ratings._items, scale)
+        return TrainingInput(ratings._users, columns, columns, 2, None, ratings)
+    if y is not None:
+        refuse_other_index(X, y)
+    matrix = read_matrix(X)
+    names = _feature_names(estimator, X)
+    observed = matrix.observed
     _refuse_no_ratings(observed, "X")
-    warn_of_other_numbers(observed, frame_names(X) if is_frame(X) else range(observed.shape[1]))
-    if is_frame(X):
-        return observed, *frame_ids(X)
-    return observed, Ids.range(observed.shape[0]), Ids.range(observed.shape[1])
+    warn_of_other_numbers(observed, matrix.columns)
+    inputs = Columns(matrix.items, _read_range(observed.data, observed.shape[1], rating_range))
+    if y is None:
+        return TrainingInput(matrix.users, inputs, inputs, 2, names, Table(observed, None))
+    of_y, ndim = _read_targets(y, observed)
+    targets = Columns(_target_ids(y, of_y), Scale.of_columns(of_y.observed))
+    return TrainingInput(matrix.users, inputs, targets, ndim, names, Table(observed, of_y.observed))
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _feature_names(estimator: BaseEstimator, X: Any) -> np.ndarray | None:
+    """Names that scikit-learn knows a matrix' columns by."""
+    # validate_data writes to the estimator, which a fit that fails must leave as it was.
+    stand_in = copy.copy(estimator)
+    validate_data(stand_in, X, skip_check_array=True)
+    return getattr(stand_in, "feature_names_in_", None)
 
 
-def read_new_matrix(estimator: BaseEstimator, X: Any, items: Ids) -> scipy.sparse.csr_array:
+def read_rows(
+    estimator: BaseEstimator, X: Any, inputs: Columns, names: np.ndarray | None
+) -> scipy.sparse.csr_array:
     """Read rows given to a fitted estimator: frames by column name, arrays by position."""
     if isinstance(X, Mapping) and not scipy.sparse.issparse(X):
         raise TypeError(
             "Rows are given as a sparse matrix, an array or a DataFrame, a row per user. A mapping "
             "{item_id: rating} goes to recommend."
         )
-    refuse_long_table(X)
-    if not is_frame(X):
-        if scipy.sparse.issparse(X):
-            X = observed_csr(X)
-        return _observed(validate_data(estimator, _prepared(X), reset=False, **_MATRIX))
-    return _aligned(X, items, "item_ids_")
+    matrix = read_matrix(X)
+    if matrix.columns is None:
+        # As the fit that is asked about left it, whatever others do to the estimator meanwhile.
+        stand_in = copy.copy(estimator)
+        vars(stand_in).pop("feature_names_in_", None)
+        vars(stand_in)["n_features_in_"] = len(inputs)
+        if names is not None:
+            vars(stand_in)["feature_names_in_"] = names
+        validate_data(stand_in, X, reset=False, skip_check_array=True)
+        observed = matrix.observed
+    else:
+        observed = _aligned(matrix, inputs.ids, "item_ids_")
+    warn_of_outsiders(observed.data, inputs.scale)
+    return observed
 
 
-def read_ratings(ratings: Ratings, y: Any) -> Ratings:
+def warn_of_outsiders(values: np.ndarray, scale: Scale) -> None:
+    """Warn of ratings of new users that are far outside of the range of the training."""
+    low, high = scale.bounds
+    far = _BEYOND * (high - low)
+    outside = values[(values < low - far) | (values > high + far)]
+    if len(outside):
+        warn(
+            f"A rating of {outside[0]:g} is outside the rating range {low:g} to {high:g} of the "
+            "training; it is read on the same scale."
+        )
+
+
+def _read_ratings(ratings: Ratings, y: Any) -> Ratings:
     """Read a table of ratings; ``y`` overrides its values."""
     if not len(ratings):
         raise ValueError("These Ratings hold no ratings; give at least one to fit on.")
@@ -157,9 +171,10 @@ def read_ratings(ratings: Ratings, y: Any) -> Ratings:
     return ratings.with_values(values)
 
 
-def read_targets(y: Any, X: scipy.sparse.csr_array) -> tuple[scipy.sparse.csr_array, Ids, int]:
-    """Read further columns to predict from ``X``: their cells, their ids and the ndim of ``y``."""
-    targets, ndim = _read_y(y)
+def _read_targets(y: Any, X: scipy.sparse.csr_array) -> tuple[Matrix, int]:
+    """Read further columns to predict from ``X``, and the number of dimensions of ``y``."""
+    matrix, ndim = _read_y(y)
+    targets = matrix.observed
     if targets.shape[0] != X.shape[0]:
         raise ValueError(
             f"X has {X.shape[0]} rows and y has {targets.shape[0]}; both must have a row per user."
@@ -170,7 +185,7 @@ def read_targets(y: Any, X: scipy.sparse.csr_array) -> tuple[scipy.sparse.csr_ar
             "y the answers would be among the inputs."
         )
     _refuse_no_ratings(targets, "y")
-    return targets, _target_ids(y, targets.shape[1]), ndim
+    return matrix, ndim
 
 
 def _not_filled(targets: scipy.sparse.csr_array, X: scipy.sparse.csr_array) -> Any:
@@ -181,18 +196,18 @@ def _not_filled(targets: scipy.sparse.csr_array, X: scipy.sparse.csr_array) -> A
     return targets if targets.data[~is_other].any() else select(targets, is_other)
 
 
-def _target_ids(y: Any, n_targets: int) -> Ids:
+def _target_ids(y: Any, read: Matrix) -> Ids:
     """Ids of the columns of ``y``: names of a frame, or that of a series, where there are any."""
-    if is_frame(y):
-        return frame_ids(y)[1]
-    name = getattr(y, "name", None) if nw.dependencies.is_into_series(y) else None
-    has_name = name is not None and name == name and name != ""
-    return Ids(as_id_array([name])) if has_name else Ids.range(n_targets)
+    name = frames.series_name(y) if frames.is_series(y) else None
+    return read.items if name is None else Ids(as_id_array([name]))
 
 
 def read_heldout(y: Any, n_users: int, items: Ids) -> scipy.sparse.csr_array:
     """Read held-out ratings of ``items``: frames by column name, arrays by position."""
-    heldout = _aligned(y, items, "target_ids_") if is_frame(y) else _read_y(y)[0]
+    matrix, _ = _read_y(y)
+    heldout = matrix.observed
+    if matrix.columns is not None:
+        heldout = _aligned(matrix, items, "target_ids_")
     if heldout.shape != (n_users, len(items)):
         raise ValueError(
             f"y has shape {heldout.shape}, expected {(n_users, len(items))}: a row per row of X "
@@ -256,7 +271,7 @@ def without_values(ratings: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     return scipy.sparse.csr_array((cells, ratings.indices, ratings.indptr), shape=ratings.shape)
 
 
-def read_range(values: np.ndarray, n_columns: int, given: Any) -> Scale:
+def _read_range(values: np.ndarray, n_columns: int, given: Any) -> Scale:
     """One range for all columns: the given one, or lowest and highest training rating."""
     low, high = values.min(), values.max()
     if low == high and len(values) >= _N_TABLE:
@@ -277,9 +292,9 @@ def read_range(values: np.ndarray, n_columns: int, given: Any) -> Scale:
     return Scale.shared(lowest, highest, n_columns)
 
 
-def _aligned(X: Any, items: Ids, where: str) -> scipy.sparse.csr_array:
-    """Read a frame whose columns are exactly ``items``, in any order."""
-    columns = frame_ids(X)[1]
+def _aligned(matrix: Matrix, items: Ids, where: str) -> scipy.sparse.csr_array:
+    """Cells of a frame whose columns are exactly ``items``, in any order."""
+    columns, observed = matrix.items, matrix.observed
     codes = items.translate(columns)
     unknown, missing = columns.array[codes < 0], len(items) - (codes >= 0).sum()
     if len(unknown):
@@ -295,8 +310,10 @@ def _aligned(X: Any, items: Ids, where: str) -> scipy.sparse.csr_array:
             f"{plain(lacking)!r}. Give exactly the columns in {where}, in any order; use NaN for "
             f"items without ratings, or reindex(columns={where})."
         )
-    checked = check_array(_prepared(X), **_MATRIX)
-    return _observed(checked[:, np.argsort(codes)])
+    cells = observed.data, codes[observed.indices].astype(observed.indices.dtype), observed.indptr
+    aligned = scipy.sparse.csr_array(cells, shape=observed.shape)
+    aligned.sort_indices()
+    return aligned
 
 
 def _check_range(given: Any) -> tuple[float, float]:
@@ -311,36 +328,28 @@ def _check_range(given: Any) -> tuple[float, float]:
     return lowest, highest
 
 
-def _read_y(y: Any) -> tuple[scipy.sparse.csr_array, int]:
-    if scipy.sparse.issparse(y):
-        return observed_csr(y), 2
-    if nw.dependencies.is_pandas_series(y) and hasattr(y, "sparse"):
-        return _read_y(y.to_frame())[0], 1
-    prepared = _prepared(y)
-    if hasattr(prepared, "sparse"):
-        # What such a frame does not store is unobserved, as in any sparse matrix.
-        return observed_csr(prepared.sparse.to_coo()), 2
+def _read_y(y: Any) -> tuple[Matrix, int]:
+    """Read columns beside a matrix, one of them perhaps as a vector; and their dimensions."""
+    if not frames.is_series(y) and not _is_vector(y):
+        return read_matrix(y, "y"), 2
+    stored = frames.sparse_values(y)
+    if stored is not None:
+        return Matrix(observed_csr(stored)), 1
+    values = y.to_numpy() if hasattr(y, "to_numpy") else y
     checked = check_array(
-        prepared,
-        dtype=np.float64,
+        without_mask(values),
+        dtype=None,
         ensure_2d=False,
         ensure_all_finite="allow-nan",
         input_name="y",
     )
-    read = _observed if checked.ndim == 2 else observed_from_dense
-    return read(checked.reshape(len(checked), -1)), checked.ndim
+    return Matrix(observed_from_dense(to_float64(checked, "y")[:, None])), 1
 
 
-def _observed(checked: Any) -> scipy.sparse.csr_array:
-    if scipy.sparse.issparse(checked):
-        return scipy.sparse.csr_array(checked)
-    if not np.isnan(checked).any() and np.count_nonzero(checked) < checked.size / 2:
-        warn(
-            "More than half of this dense matrix is exactly 0 and none of it is NaN: every 0 is "
-            "read as a rating. If 0 means unobserved, give a scipy sparse matrix or NaN there. "
-            + see("data.html#a-matrix"),
-        )
-    return observed_from_dense(checked)
+def _is_vector(y: Any) -> bool:
+    if scipy.sparse.issparse(y) or frames.is_frame(y):
+        return False
+    return np.asarray(y).ndim == 1
 
 
 def _refuse_no_ratings(observed: scipy.sparse.csr_array, name: str) -> None:
@@ -351,15 +360,9 @@ def _refuse_no_ratings(observed: scipy.sparse.csr_array, name: str) -> None:
         )
 
 
-def _refuse_bad_type(X: Any) -> None:
-    if X.dtype.kind not in "biuf":
-        # validate_data has the message scikit-learn users know for complex and object data.
-        check_array(X, accept_sparse=True)
-
-
 def refuse_other_index(X: Any, y: Any) -> None:
     """Refuse rows of ``y`` that belong to other users than those of ``X``."""
-    if not _has_index(X) or not _has_index(y) or len(X) != len(y):
+    if not frames.has_index(X) or not frames.has_index(y) or len(X) != len(y):
         return
     codes = Ids(as_id_array(X.index)).codes(as_id_array(y.index))
     in_order = np.arange(len(codes))
@@ -368,14 +371,6 @@ def refuse_other_index(X: Any, y: Any) -> None:
             "X and y have a row per user, and their indexes hold the same users in another order, "
             "while rows are matched by position. Give y.loc[X.index]."
         )
-
-
-def _prepared(X: Any) -> Any:
-    """With NaN in place of masks and of what a frame does not store, which scikit-learn reads."""
-    refuse_mixed_columns(X)
-    if hasattr(X, "sparse") and all(dtype.fill_value != dtype.fill_value for dtype in X.dtypes):
-        return X.sparse.to_dense()
-    return without_mask(X)
 
 
 def _equal(left: scipy.sparse.csr_array, right: scipy.sparse.csr_array) -> bool:

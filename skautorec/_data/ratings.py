@@ -9,19 +9,18 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from ._ids import Ids, factorize
-from ._plausible import warn_of_other_numbers
-from ._table import (
+from .frames import check_columns, read_frame
+from .ids import Ids, factorize
+from .matrix import read_matrix
+from .plausible import warn_of_other_numbers
+from .table import (
     Duplicates,
     check_lengths,
-    check_names,
     has_repetitions,
     merge,
     raise_duplicates,
     read_codes,
     read_column,
-    read_frame,
-    read_matrix,
     read_timestamps,
     read_values,
     read_vocabulary,
@@ -237,7 +236,7 @@ class Ratings:
         """
         table = read_frame(frame)
         names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-        check_names(table, {role: name for role, name in names.items() if name is not None})
+        check_columns(table, {role: name for role, name in names.items() if name is not None})
         if len(table) == 0:
             raise ValueError("The frame has no rows, so there are no ratings; give at least one.")
         user_codes, known_users = factorize(table.get_column(user), f"column {user!r}")
@@ -283,18 +282,20 @@ class Ratings:
         TypeError
             Ratings are not real numbers.
         """
-        observed, row_ids, column_ids = read_matrix(R)
+        matrix = read_matrix(R, "the matrix")
+        observed = matrix.observed
         if observed.nnz == 0:
             raise ValueError(
                 f"The matrix of shape {observed.shape} holds no ratings; give at least one (stored "
                 "in a sparse matrix, not NaN in a dense one)."
             )
-        warn_of_other_numbers(observed, column_ids)
-        users = read_vocabulary(
-            "user", row_ids if user_ids is None else user_ids, observed.shape[0]
-        )
-        items = read_vocabulary(
-            "item", column_ids if item_ids is None else item_ids, observed.shape[1]
+        warn_of_other_numbers(observed, matrix.columns)
+        users, items = (
+            read_vocabulary(side, ids if given is None else given, length)
+            for side, ids, given, length in (
+                ("user", matrix.index, user_ids, observed.shape[0]),
+                ("item", matrix.columns, item_ids, observed.shape[1]),
+            )
         )
         rows = np.repeat(
             np.arange(observed.shape[0], dtype=observed.indices.dtype), np.diff(observed.indptr)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
-from ._core.matrix import rows_of_cells
-from ._core.warning import warn
-from ._ids import Ids, plain
-from ._links import see
+from .._core.matrix import rows_of_cells
+from .._core.warning import warn
+from .._links import see
+from .ids import plain
 
 __all__ = ["warn_of_other_numbers"]
 
@@ -22,16 +23,16 @@ _FULL = 0.9
 _LEAST_ROWS, _LEAST_COLUMNS, _LEAST_CELLS = 10, 4, 20
 
 
-def warn_of_other_numbers(observed: scipy.sparse.csr_array, names: Any) -> None:
+def warn_of_other_numbers(observed: scipy.sparse.csr_array, names: Sequence[Any] | None) -> None:
     """Warn of columns, or of one cell, on another scale than the rest.
 
     Parameters
     ----------
     observed : csr_array of shape (n_users, n_items)
-    names : Ids or sequence, of length n_items
-        Of the columns.
+    names : sequence of length n_items, or None
+        Of the columns; None for 0 to n_items - 1.
     """
-    names = names.array if isinstance(names, Ids) else names
+    names = range(observed.shape[1]) if names is None else names
     # Numbers this large are far from nothing.
     with np.errstate(over="ignore", invalid="ignore"):
         columns, cell = _other_columns(observed), _other_cell(observed)

@@ -1,0 +1,213 @@
+"""Data frames and series of any library: the only module that knows pandas, polars and pyarrow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import narwhals.stable.v1 as nw
+import numpy as np
+import scipy.sparse
+
+from .._links import see
+from .ids import plain
+
+__all__ = [
+    "check_columns",
+    "column_names",
+    "dense_values",
+    "has_index",
+    "has_own_index",
+    "is_frame",
+    "is_series",
+    "naive_times",
+    "read_frame",
+    "refuse_long_table",
+    "series_name",
+    "sparse_values",
+]
+
+_USER = re.compile(r"(user|customer|member|reviewer)s?[ _.-]?(id|idx|index|code|name)?$", re.I)
+_ITEM = re.compile(r"(item|movie|book|product|title|song|track|imdb)s?[ _.-]?(id|idx|code)?$", re.I)
+_RATING = re.compile(r"(rating|score|star|value)s?$", re.I)
+# Most columns of a table with a row per rating.
+_MOST_COLUMNS = 8
+
+
+def is_frame(X: Any) -> bool:
+    """Whether it is a data frame of any library narwhals knows."""
+    return nw.dependencies.is_into_dataframe(X)
+
+
+def is_series(X: Any) -> bool:
+    """Whether it is a series of any library narwhals knows."""
+    return nw.dependencies.is_into_series(X)
+
+
+def has_index(data: Any) -> bool:
+    """Whether it has row labels, as frames and series of pandas do."""
+    return nw.dependencies.is_pandas_series(data) or nw.dependencies.is_pandas_dataframe(data)
+
+
+def has_own_index(data: Any) -> bool:
+    """Whether it has row labels that are not the default ones, 0 to n-1."""
+    if not has_index(data):
+        return False
+    start, step = (getattr(data.index, name, None) for name in ("start", "step"))
+    return (start, step) != (0, 1)
+
+
+def series_name(series: Any) -> Any:
+    """Name of a series, None where it has none."""
+    name = getattr(series, "name", None)
+    return name if name == name and name != "" else None
+
+
+def column_names(frame: Any) -> list[Any]:
+    """Names of the columns, which are distinct.
+
+    Raises
+    ------
+    ValueError
+        Two columns have one name.
+    """
+    names = list(frame.column_names if nw.dependencies.is_pyarrow_table(frame) else frame.columns)
+    if len(set(names)) < len(names):
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        raise ValueError(
+            f"The frame has {names.count(twice)} columns of the name {plain(twice)!r}. Columns are "
+            "items, each with a name of its own: rename or leave out."
+        )
+    return names
+
+
+def sparse_values(data: Any) -> Any:
+    """Scipy matrix of a pandas frame or series of sparse columns, None for any other.
+
+    Raises
+    ------
+    ValueError
+        Columns of a frame differ in what an unobserved cell looks like, or it is neither 0 nor NaN.
+    """
+    if nw.dependencies.is_pandas_series(data):
+        return sparse_values(data.to_frame())
+    if not nw.dependencies.is_pandas_dataframe(data):
+        return None
+    kinds: dict[str, list[Any]] = {}
+    for name, dtype in zip(data.columns, data.dtypes, strict=True):
+        kinds.setdefault(_kind_of_column(dtype), []).append(name)
+    if len(kinds) > 1:
+        found = "; ".join(
+            f"{len(names)} {kind}, the first is {plain(names[0])!r}"
+            for kind, names in kinds.items()
+        )
+        raise ValueError(
+            f"The columns of this frame differ in what an unobserved cell holds: {found}. Make all "
+            "columns dense with NaN where unobserved, or all sparse with one fill value, 0 or NaN, "
+            "for instance with frame.astype(pandas.SparseDtype(float, numpy.nan))."
+        )
+    kind = next(iter(kinds), "dense")
+    if kind == "dense":
+        return None
+    if kind not in ("sparse with fill value 0", "sparse with fill value nan"):
+        raise ValueError(
+            f"The columns of this frame are {kind}, which is neither an unobserved cell, 0 or NaN, "
+            "nor stored. Give frame.sparse.to_dense(), with NaN where unobserved."
+        )
+    return _stored(data)
+
+
+def _stored(frame: Any) -> scipy.sparse.coo_array:
+    """Cells that sparse columns store: the others are unobserved, as in any sparse matrix."""
+    columns = [frame.iloc[:, position].array for position in range(frame.shape[1])]
+    rows = [column.sp_index.to_int_index().indices for column in columns]
+    lengths = [len(of_column) for of_column in rows]
+    cells = np.concatenate(rows), np.repeat(np.arange(len(columns)), lengths)
+    values = np.concatenate([column.sp_values for column in columns])
+    if columns[0].fill_value == 0:
+        return scipy.sparse.coo_array((values, cells), shape=frame.shape)
+    is_there = values == values
+    cells = cells[0][is_there], cells[1][is_there]
+    return scipy.sparse.coo_array((values[is_there], cells), shape=frame.shape)
+
+
+def _kind_of_column(dtype: Any) -> str:
+    if not hasattr(dtype, "fill_value"):
+        return "dense"
+    fill = dtype.fill_value
+    # NaN of any type is one fill value, as are 0, 0.0 and False.
+    shown = "nan" if fill != fill else "0" if fill == 0 else repr(fill)
+    return f"sparse with fill value {shown}"
+
+
+def dense_values(frame: Any) -> np.ndarray:
+    """Cells of a frame of dense columns: numbers with NaN where missing, or objects."""
+    if nw.dependencies.is_pandas_dataframe(frame):
+        if all(getattr(dtype, "kind", "O") in "biuf" for dtype in frame.dtypes):
+            # As objects, the type that columns may have in common, it would take ten times as long.
+            values: np.ndarray = frame.to_numpy(dtype=np.float64, na_value=np.nan)
+            return values
+        return np.asarray(frame.to_numpy())
+    return np.asarray((frame if hasattr(frame, "to_numpy") else read_frame(frame)).to_numpy())
+
+
+def read_frame(frame: Any) -> Any:
+    """Narwhals' view of an eager frame."""
+    try:
+        return nw.from_native(frame, eager_only=True)
+    except nw.exceptions.DuplicateError as error:
+        raise ValueError(f"The frame has several columns of one name. {error}") from None
+    except TypeError:
+        raise TypeError(
+            f"An eager data frame of pandas, polars, pyarrow or another library narwhals supports "
+            f"is needed, got {type(frame).__name__}. Collect a lazy frame first; arrays of codes "
+            "go to Ratings(users, items, values)."
+        ) from None
+
+
+def check_columns(table: Any, names: Mapping[str, Any]) -> None:
+    """Check that a frame has the columns that arguments name."""
+    columns = list(table.columns)
+    index_names = getattr(getattr(nw.to_native(table), "index", None), "names", ())
+    for argument, name in names.items():
+        if name not in columns and name in index_names:
+            raise ValueError(
+                f"{argument}={name!r}: this is the index of the frame and no column. Give "
+                "frame.reset_index()."
+            )
+        if name not in columns:
+            raise ValueError(
+                f"{argument}={name!r}: the frame has no such column. Its columns are "
+                f"{', '.join(map(repr, columns))}."
+            )
+    if names["user"] == names["item"]:
+        raise ValueError(
+            f"user={names['user']!r} and item={names['item']!r} name one column; give the column "
+            "of user ids and that of item ids."
+        )
+
+
+def naive_times(given: Any) -> Any:
+    """Times of a series with a time zone as UTC, which keeps their order; others as they are."""
+    series = nw.from_native(given, series_only=True, pass_through=True)
+    if isinstance(series, nw.Series) and getattr(series.dtype, "time_zone", None) is not None:
+        return series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return given
+
+
+def refuse_long_table(X: Any) -> None:
+    """Refuse a frame with a row per rating where one with a row per user is needed."""
+    if not is_frame(X):
+        return
+    names = [name for name in column_names(X) if isinstance(name, str)]
+    users = [name for name in names if _USER.match(name)]
+    items = [name for name in names if _ITEM.match(name)]
+    ratings = [name for name in names if _RATING.match(name)]
+    if len(names) <= _MOST_COLUMNS and users and (items or ratings):
+        found = ", ".join(repr(name) for name in users[:1] + items[:1] + ratings[:1])
+        raise ValueError(
+            f"This frame looks like a table with a row per rating (columns {found}), and a "
+            "matrix has a row per user. Use Ratings.from_frame(frame, user=..., item=..., "
+            f"rating=...) and give that. {see('data.html')}"
+        )

@@ -1,0 +1,344 @@
+"""What a fit leaves: one object that predictions, lists, displays and files are made from."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import scipy.sparse
+
+from ._core.matrix import ReadTable, Table, rows_or_none
+from ._core.query import Query
+from ._core.scores import Embeddings, Scores, best_of, slices
+from ._core.training_set import TrainingSet, compact
+from ._data.ids import Ids
+from ._data.inputs import TrainingInput
+from ._scale import Columns, Scale, table_in_stars
+
+__all__ = ["Fitted", "RatingModel", "Trained"]
+
+# Elements of the largest temporary.
+_CHUNK = 2**23
+# And of one that is as fast when small.
+_SMALL = 2**15
+# Cells whose standard deviations are computed at a time: each takes about 50 bytes.
+_N_DEVIATIONS = 2**21
+
+
+class RatingModel(Protocol):
+    """What the core must give of a fitted model; ratings are in stars, and cells of a matrix."""
+
+    @property
+    def recognises_users(self) -> bool:
+        """Whether a training user's ratings are read otherwise than a new user's."""
+
+    @property
+    def n_units(self) -> int:
+        """Number of factors."""
+
+    @property
+    def unseen_item(self) -> Embeddings:
+        """An item without ratings."""
+
+    def fold_in(self, query: Query) -> Embeddings:
+        """Embeddings of users, known or new, from their ratings."""
+
+    def variances(
+        self, query: Query, factors: np.ndarray, cells: scipy.sparse.csr_array, read: ReadTable
+    ) -> np.ndarray:
+        """Variances of new ratings, as `Model.variances`."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training gives.
+
+    Attributes
+    ----------
+    model : RatingModel
+    users, items : Embeddings
+        Of the training users and the target items, in stars.
+    attributes : dict
+        What the estimator tells of it, by name.
+    counts : ndarray of shape (n_targets,) or None
+        What lists rank items by in place of predicted ratings.
+    """
+
+    model: RatingModel
+    users: Embeddings
+    items: Embeddings
+    attributes: dict[str, Any] = field(default_factory=dict)
+    counts: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fitted model in rating units, with the ids and ratings that it was fitted to.
+
+    It never changes, so whoever takes it from an estimator once reads one model, whatever other
+    threads do meanwhile.
+
+    Attributes
+    ----------
+    user_ids : Ids
+    inputs, targets : Columns
+        What is given of users and what is predicted: the same object but after ``fit(X, y)`` with
+        a matrix.
+    target_ndim : int
+        Dimensions of the predictions for a matrix.
+    feature_names : ndarray or None
+        Names that scikit-learn knows the columns by.
+    model : RatingModel
+    users, items : Embeddings
+        Of the training users and the target items: a predicted rating is an inner product of
+        factors plus both biases.
+    training : TrainingSet
+        The ratings.
+    counts : ndarray of shape (n_targets,) or None
+        What lists rank items by in place of predicted ratings.
+    """
+
+    user_ids: Ids
+    inputs: Columns
+    targets: Columns
+    target_ndim: int
+    feature_names: np.ndarray | None
+    model: RatingModel
+    users: Embeddings
+    items: Embeddings
+    training: TrainingSet
+    counts: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, given: TrainingInput, trained: Trained) -> Fitted:
+        """Turn what a training gave into rating units, and keep the ratings."""
+        table, scale = given.table(), given.targets.scale
+        return cls(
+            given.users,
+            given.inputs,
+            given.targets,
+            given.target_ndim,
+            given.feature_names,
+            trained.model,
+            scale.users(trained.users),
+            scale.items(trained.items),
+            TrainingSet(compact(table.inputs), None if table.y is None else compact(table.y)),
+            trained.counts,
+        )
+
+    def attributes(self) -> dict[str, Any]:
+        """What estimators show of it, by the names of their attributes."""
+        shown = {
+            "user_ids_": self.user_ids.array,
+            "item_ids_": self.inputs.ids.array,
+            "target_ids_": self.targets.ids.array,
+            "rating_range_": self.inputs.scale.bounds,
+            "user_factors_": self.users.factors,
+            "user_bias_": self.users.bias,
+            "item_factors_": self.items.factors,
+            "item_bias_": self.items.bias,
+            "n_features_in_": len(self.inputs),
+        }
+        if self.feature_names is not None:
+            shown["feature_names_in_"] = self.feature_names
+        return shown
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Without what is computed when it is needed.
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether other columns are predicted than those given."""
+        return self.targets is not self.inputs
+
+    @property
+    def seen(self) -> scipy.sparse.csr_array:
+        """Rated cells of the target items, a row per training user."""
+        return self.training.targets
+
+    def _table(self) -> Table:
+        """Training ratings in the units of training."""
+        table = Table(self.training.inputs, self.training.y)
+        return table_in_stars(table, self.inputs, self.targets)
+
+    # Users
+
+    def query(self, ratings: scipy.sparse.csr_array, labels: np.ndarray | None = None) -> Query:
+        """Users with these ratings, in rating units: new ones, or recognised by them.
+
+        Parameters
+        ----------
+        ratings : csr_array of shape (n_users, n_items)
+        labels : ndarray of shape (n_users,) or None
+            Ids that name training users among them.
+        """
+        stars = self.inputs.scale.to_stars
+        if not self.model.recognises_users:
+            return Query(stars(ratings))
+        known = self.training.recognise(ratings)
+        if labels is not None:
+            named = self.user_ids.codes(labels)
+            known = np.where(named >= 0, named, known)
+        is_known = known >= 0
+        if not is_known.any():
+            return Query(stars(ratings))
+        theirs = stars(self.training.inputs[known[is_known]])
+        return Query.of(
+            stars(ratings), known, theirs, np.where(is_known, np.cumsum(is_known) - 1, -1)
+        )
+
+    def training_query(self, codes: np.ndarray) -> Query:
+        """Training users with all of their ratings; nobody where a code is -1."""
+        inputs, y = (
+            None if part is None else rows_or_none(part, codes)
+            for part in (self.training.inputs, self.training.y)
+        )
+        ratings = table_in_stars(Table(inputs, y), self.inputs, self.targets).joined
+        return Query(ratings, ratings.data, codes)
+
+    def fold_in(self, query: Query) -> Embeddings:
+        """Embeddings of users, known or new."""
+        return self.targets.scale.users(self.model.fold_in(query))
+
+    def _new_user(self) -> Embeddings:
+        """Somebody without ratings."""
+        return self.fold_in(Query(scipy.sparse.csr_array((1, len(self.inputs)))))
+
+    def _new_item(self) -> Embeddings:
+        """An item without ratings."""
+        return Scale.shared(*self.inputs.scale.bounds, 1).items(self.model.unseen_item)
+
+    # Predictions
+
+    def predict_pairs(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Ratings of pairs of codes; -1 is an unknown user or item, who gets the prior."""
+        scores = np.empty(len(users))
+        for is_stranger, is_new in itertools.product((False, True), repeat=2):
+            chosen = ((users < 0) == is_stranger) & ((items < 0) == is_new)
+            if chosen.any():
+                of_users = self._new_user() if is_stranger else self.users
+                of_items = self._new_item() if is_new else self.items
+                pairs = np.maximum(users[chosen], 0), np.maximum(items[chosen], 0)
+                scores[chosen] = Scores(of_users, of_items).at(*pairs)
+        self.targets.scale.clip(scores, 0)
+        return scores
+
+    def predict_matrix(self, users: Embeddings) -> np.ndarray:
+        """Ratings of every target item: shape (n_users, n_targets)."""
+        predicted = Scores(users, self.items).block()
+        self.targets.scale.clip(predicted)
+        return predicted
+
+    def predict_cells(self, users: Embeddings, cells: scipy.sparse.csr_array) -> np.ndarray:
+        """Ratings of the stored cells of a matrix, whose rows are these users."""
+        rows, items = cells.tocoo().coords
+        predicted = Scores(users, self.items).at(rows, items)
+        self.targets.scale.clip(predicted, items)
+        return predicted
+
+    # Standard deviations
+
+    def deviations_of_pairs(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Standard deviations of pairs of codes, as `predict_pairs`."""
+        codes, rows = np.unique(users, return_inverse=True)
+        embedded = self.users[np.maximum(codes, 0)]
+        if codes.min(initial=0) < 0:
+            embedded.factors[0] = self._new_user().factors
+        items = np.where(items < 0, len(self.targets), items)
+        return self.deviations(embedded, self.training_query(codes), rows, items)
+
+    def deviations_of_matrix(self, users: Embeddings, query: Query) -> np.ndarray:
+        """Standard deviations of every target item: shape (n_users, n_targets)."""
+        n_items = len(self.targets)
+        std = np.empty((len(users), n_items))
+        for rows in slices(len(users), max(1, _N_DEVIATIONS // n_items)):
+            n_rows = rows.stop - rows.start
+            ends = np.arange(n_rows + 1) * n_items
+            cells = scipy.sparse.csr_array(
+                (np.ones(n_rows * n_items, bool), np.tile(np.arange(n_items), n_rows), ends),
+                shape=(n_rows, n_items + 1),
+            )
+            std[rows] = self._deviations(users[rows], query.take(rows), cells).reshape(n_rows, -1)
+        return std
+
+    def deviations(
+        self, users: Embeddings, query: Query, rows: np.ndarray, items: np.ndarray
+    ) -> np.ndarray:
+        """Standard deviations of pairs of users asked about and items, past the last an unknown."""
+        n_columns = len(self.targets) + 1
+        # Each pair once: a table may hold one twice.
+        codes, where = np.unique(rows.astype(np.int64) * n_columns + items, return_inverse=True)
+        cells = scipy.sparse.coo_array(
+            (np.ones(len(codes), bool), np.divmod(codes, n_columns)), (len(users), n_columns)
+        ).tocsr()
+        return self._deviations(users, query, cells)[where]
+
+    def _deviations(
+        self, users: Embeddings, query: Query, cells: scipy.sparse.csr_array
+    ) -> np.ndarray:
+        """The same of the stored cells of a matrix."""
+        factors = users.factors[:, : self.model.n_units]
+        variances = self.model.variances(query, factors, cells, self._table)
+        slope = self.targets.scale.slope
+        std: np.ndarray = np.sqrt(variances) * slope[np.minimum(cells.indices, len(slope) - 1)]
+        return std
+
+    # Lists
+
+    def best(
+        self,
+        users: Embeddings,
+        columns: np.ndarray,
+        n: int,
+        hidden: scipy.sparse.csr_array | None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Positions among ``columns`` and scores of the best of them, as `Scores.top`."""
+        if self.counts is not None:
+            return self._most_counted(len(users), columns, n, hidden)
+        items = self.items[columns] if len(columns) < len(self.items) else self.items
+        return Scores(users, items).top(n, hidden)
+
+    def _most_counted(
+        self, n_users: int, columns: np.ndarray, n: int, hidden: scipy.sparse.csr_array | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        assert self.counts is not None
+        counts = self.counts[columns].astype(np.float64)
+        same = Embeddings(np.zeros((n_users, 0)), np.zeros(n_users))
+        best, scores = Scores(same, Embeddings(np.zeros((len(counts), 0)), counts)).top(n, hidden)
+        # Exactly: lists are compared in single precision.
+        return best, np.where(np.isnan(scores), np.nan, counts[best])
+
+    def most_similar(
+        self, codes: np.ndarray, columns: np.ndarray, n: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Positions among ``columns`` of the items most like some, and cosines; NaN for nothing."""
+        best, cosines = np.zeros((len(codes), n), dtype=np.int64), np.full((len(codes), n), np.nan)
+        items, (mean, norms) = self.items.without_bias(), self._item_norms
+        for part in slices(len(codes), max(1, _CHUNK // max(1, len(items)))):
+            own = codes[part]
+            unit = (items.factors[own] - mean) / norms[own][:, None]
+            block = Scores(Embeddings(unit, -(unit @ mean)), items).block()
+            block /= norms
+            scores = block[:, columns].astype(np.float32)
+            scores[own[:, None] == columns] = -np.inf
+            best[part], cosines[part] = best_of(scores, n)
+        cosines[np.isneginf(cosines)] = np.nan
+        return best, cosines
+
+    @cached_property
+    def _item_norms(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean of the item factors, and their norms around it: infinite for an unrated item."""
+        factors = self.items.factors
+        mean = factors.mean(axis=0)
+        norms = np.full(len(factors), np.inf)
+        for part in slices(len(norms), max(1, _SMALL // max(1, len(mean)))):
+            norms[part] = np.linalg.norm(factors[part] - mean, axis=1)
+        norms[norms == 0] = 1.0
+        is_rated = np.zeros(len(norms), dtype=bool)
+        is_rated[self.seen.indices] = True
+        norms[~is_rated] = np.inf
+        return mean, norms
