@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._data.ratings import Ratings
 from ._estimator import AutoRecRegressor
-from ._versions import show_versions
+from ._versions import __version__, show_versions
 
 __all__ = [
     "AutoRecRegressor",
@@ -18,9 +18,6 @@ __all__ = [
     "plotting",
     "show_versions",
 ]
-
-__version__ = "0.1.0.dev0"
-
 
 if TYPE_CHECKING:
     from . import baselines, datasets, metrics, model_selection, plotting

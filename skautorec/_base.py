@@ -8,9 +8,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from . import _fields, _persistence
 from ._core.matrix import ReadTable, rows_of_cells
-from ._core.warning import warn
+from ._core.messages import DOCUMENTATION, see, warn
 from ._data.ids import share_a_type
 from ._data.inputs import (
     TrainingInput,
@@ -23,11 +22,10 @@ from ._data.inputs import (
 )
 from ._data.lookup import shown
 from ._data.ratings import Ratings
+from ._files import File, load, save
 from ._fitted import Fitted, Trained
-from ._links import DOCUMENTATION, see
-from ._persistence import File
 from ._progress import Quiet
-from ._recommend import check_n, list_top, read_audience, read_labelled_rows
+from ._recommend import check_n, list_top, read_audience
 
 __all__ = ["RatingRegressor", "fitted_of"]
 
@@ -183,7 +181,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         fitted = fitted_of(self)
         if isinstance(X, Ratings):
             return self._predict_pairs(fitted, X, return_std)
-        query = fitted.query(*read_labelled_rows(self, fitted, X))
+        query = fitted.query(*fitted.read_rows(self, X))
         users = fitted.fold_in(query)
         predicted = fitted.predict_matrix(users)
         shape = predicted.shape[: fitted.target_ndim]
@@ -394,7 +392,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             predicted = self._predict_pairs(fitted, X, return_std=False)
             return float(r2_score(truth, predicted, sample_weight=weights))
         refuse_other_index(X, y)
-        context, labels = read_labelled_rows(self, fitted, X)
+        context, labels = fitted.read_rows(self, X)
         weights = read_weights(sample_weight, context.shape[0], "rows of X")
         if y is not None:
             heldout = read_heldout(y, context.shape[0], fitted.targets.ids)
@@ -437,10 +435,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         params = self.get_params(deep=False)
         if isinstance(params.get("random_state"), np.random.RandomState):
             params["random_state"] = None
-        name = self._public_name()
-        content = _fields.pack(name, fitted, self.__dict__)
-        header = {"estimator": name, "params": _persistence.plain_params(params)}
-        _persistence.write(file, header | {"fitted": content.values}, content.arrays)
+        save(file, self._public_name(), params, fitted, self.__dict__)
 
     @classmethod
     def load(cls, file: File) -> Self:
@@ -467,19 +462,9 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         FileNotFoundError
             There is no such file.
         """
-        reader = cls._public_name()
-        with _persistence.read(file) as (values, arrays):
-            writer = values["estimator"]
-            _persistence.need(writer in _fields.ESTIMATORS, "it holds something else")
-            if writer == reader:
-                estimator = cls(**_persistence.read_params(values["params"]))
-                content = _fields.Content(values["fitted"], arrays)
-                estimator._publish(_published(*_fields.unpack(reader, content)))
-                return estimator
-        raise ValueError(
-            f"The file was written by {writer}.save, and {reader}.load reads files of {reader}. "
-            f"Use {writer}.load."
-        )
+        estimator, fitted, attributes = load(file, cls._public_name(), cls)
+        estimator._publish(_published(fitted, attributes))
+        return estimator
 
     @classmethod
     def _public_name(cls) -> str:

@@ -14,9 +14,10 @@ from ._core.matrix import ReadTable, Table, rows_or_none
 from ._core.query import Query
 from ._core.scores import Embeddings, Scores, best_of, slices
 from ._core.training_set import TrainingSet, compact
-from ._data.ids import Ids
-from ._data.inputs import TrainingInput
-from ._scale import Columns, Scale, table_in_stars
+from ._data.frames import has_own_index, is_frame
+from ._data.ids import Ids, as_id_array
+from ._data.inputs import TrainingInput, read_rows
+from ._data.scale import Columns, Scale, table_in_stars
 
 __all__ = ["Fitted", "RatingModel", "Trained"]
 
@@ -166,6 +167,12 @@ class Fitted:
         return table_in_stars(table, self.inputs, self.targets)
 
     # Users
+
+    def read_rows(self, estimator: Any, X: Any) -> tuple[scipy.sparse.csr_array, np.ndarray | None]:
+        """Read rows of ratings, and their labels, which may name training users; see `query`."""
+        rows = read_rows(estimator, X, self.inputs, self.feature_names)
+        has_labels = is_frame(X) and has_own_index(X)
+        return rows, as_id_array(X.index) if has_labels else None
 
     def query(self, ratings: scipy.sparse.csr_array, labels: np.ndarray | None = None) -> Query:
         """Users with these ratings, in rating units: new ones, or recognised by them.

@@ -14,8 +14,8 @@ import scipy.sparse
 from ._core.query import Query
 from ._core.scores import Embeddings
 from ._data import frames
-from ._data.ids import as_id_array, plain
-from ._data.inputs import read_rows, warn_of_outsiders
+from ._data.ids import plain
+from ._data.inputs import warn_of_outsiders
 from ._data.lookup import as_single, known_codes
 from ._data.ratings import Ratings
 from ._fitted import Fitted
@@ -27,7 +27,6 @@ __all__ = [
     "list_similar",
     "list_top",
     "read_audience",
-    "read_labelled_rows",
 ]
 
 
@@ -52,22 +51,10 @@ class Audience:
     is_single: bool
 
 
-def read_labelled_rows(
-    estimator: Any, fitted: Fitted, X: Any
-) -> tuple[scipy.sparse.csr_array, np.ndarray | None]:
-    """Read rows of ratings, and their labels, which may name training users, where they have any.
-
-    What it returns are the arguments of `Fitted.query`.
-    """
-    rows = read_rows(estimator, X, fitted.inputs, fitted.feature_names)
-    has_labels = frames.is_frame(X) and frames.has_own_index(X)
-    return rows, as_id_array(X.index) if has_labels else None
-
-
 def read_audience(estimator: Any, fitted: Fitted, user: Any) -> Audience:
     """Read the ``user`` of `recommend`: ids, mappings or rows."""
     if scipy.sparse.issparse(user) or frames.is_frame(user):
-        rows, labels = read_labelled_rows(estimator, fitted, user)
+        rows, labels = fitted.read_rows(estimator, user)
         return _new_audience(fitted, rows, fitted.query(rows, labels), False)
     if isinstance(user, Mapping):
         return _of_mappings(fitted, [user], True)

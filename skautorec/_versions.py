@@ -6,7 +6,9 @@ import sys
 
 import torch
 
-__all__ = ["show_versions"]
+__all__ = ["__version__", "show_versions"]
+
+__version__ = "0.1.0.dev0"
 
 _PACKAGES = (
     "numpy", "scipy", "scikit-learn", "narwhals", "pandas", "polars", "pyarrow",
@@ -26,9 +28,6 @@ def show_versions() -> None:
     python: 3...
     skautorec: ...
     """
-    # Set after this module is imported.
-    from . import __version__
-
     print(f"python: {sys.version.split()[0]}")
     print(f"skautorec: {__version__}")
     for name in _PACKAGES:

@@ -12,9 +12,8 @@ from ._base import RatingRegressor
 from ._core.biases import fit_bias_model
 from ._core.matrix import ReadTable
 from ._data.inputs import TrainingInput
+from ._data.scale import Scale
 from ._fitted import Trained
-from ._progress import Quiet
-from ._scale import Scale
 
 __all__ = ["BiasRegressor", "PopularityRecommender"]
 
@@ -120,7 +119,7 @@ class BiasRegressor(RatingRegressor):
         self.damping = damping
         self.rating_range = rating_range
 
-    def _train(self, given: TrainingInput, read: ReadTable, progress: Quiet) -> Trained:
+    def _train(self, given: TrainingInput, read: ReadTable, progress: Any) -> Trained:
         model, users, items = fit_bias_model(read(), _damping_pair(self.damping))
         new_item = Scale.shared(*given.inputs.scale.bounds, 1).items(model.unseen_item)
         attributes = {"damping_": model.damping, "mean_": float(new_item.bias[0])}
@@ -204,7 +203,7 @@ class PopularityRecommender(RatingRegressor):
         self.by = by
         self.rating_range = rating_range
 
-    def _train(self, given: TrainingInput, read: ReadTable, progress: Quiet) -> Trained:
+    def _train(self, given: TrainingInput, read: ReadTable, progress: Any) -> Trained:
         table = read()
         model, users, items = fit_bias_model(table, (np.inf, None))
         counts = np.bincount(table.targets.indices, minlength=table.targets.shape[1])

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from skautorec import AutoRecRegressor, Ratings
-from skautorec._recommend import read_labelled_rows
 from skautorec.datasets import make_ratings
 
 KINDS = ["item", "user", "both"]
@@ -31,7 +30,7 @@ def with_nan(ratings):
 
 def query_of(model, X):
     """What a fitted model is asked when it is given rows."""
-    return model._fitted.query(*read_labelled_rows(model, model._fitted, X))
+    return model._fitted.query(*model._fitted.read_rows(model, X))
 
 
 def new(kind, **changed):

@@ -15,7 +15,8 @@ import pytest
 import scipy.sparse
 from conftest import new
 
-from skautorec import AutoRecRegressor, Ratings, _persistence
+from skautorec import AutoRecRegressor, Ratings
+from skautorec._files import archive
 from skautorec.baselines import BiasRegressor, PopularityRecommender
 from skautorec.datasets import make_ratings
 
@@ -76,9 +77,9 @@ def test_what_is_loaded_is_what_was_saved(model):
 
 def test_files_are_archives_of_named_arrays_without_twins(model):
     content = saved(model)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.testzip() is None
-        assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        assert file.testzip() is None
+        assert {entry.compress_type for entry in file.infolist()} == {zipfile.ZIP_STORED}
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         np.testing.assert_array_equal(arrays["user_factors"], model.user_factors_)
         kept = model._fitted.training.inputs
@@ -274,8 +275,8 @@ def test_damaged_files_are_refused(seed):
     rng = random.Random(seed)
     model = MODELS[rng.choice(list(MODELS))]
     content = saved(model)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = [(name, archive.read(name)) for name in archive.namelist()]
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        members = [(name, file.read(name)) for name in file.namelist()]
     start, stop = sorted(rng.sample(range(len(content)), 2))
     one, two = rng.sample(range(len(members)), 2)
     swapped = dict(members)
@@ -298,9 +299,9 @@ def test_damaged_files_are_refused(seed):
 
 def zipped(members, compression=zipfile.ZIP_STORED):
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", compression) as archive:
+    with zipfile.ZipFile(file, "w", compression) as zipped_file:
         for name, content in members:
-            archive.writestr(name, content)
+            zipped_file.writestr(name, content)
     return file.getvalue()
 
 
@@ -309,28 +310,28 @@ def zipped(members, compression=zipfile.ZIP_STORED):
 
 def forged(model, change):
     """A file of the model with other contents and right checksums."""
-    with _persistence.read(io.BytesIO(saved(model))) as (values, arrays):
+    with archive.read(io.BytesIO(saved(model))) as (values, arrays):
         arrays = {name: array.copy() for name, array in arrays.items()}
         change(values, arrays)
     file = io.BytesIO()
-    _persistence.write(file, values, arrays)
+    archive.write(file, values, arrays)
     return file.getvalue()
 
 
 def with_header(content, change):
     """The same arrays with another header and right checksums."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        (first, *members) = archive.infolist()
-        text = change(bytes(np.load(io.BytesIO(archive.read(first)))))
-        raw = [archive.read(one) for one in members]
-    start = _persistence._npy_header("|u1", (len(text),))
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        (first, *members) = file.infolist()
+        text = change(bytes(np.load(io.BytesIO(file.read(first)))))
+        raw = [file.read(one) for one in members]
+    start = archive._npy_header("|u1", (len(text),))
     names = ["header", *(one.filename.removesuffix(".npy") for one in members)]
-    file, directory = b"", b""
+    whole, directory = b"", b""
     for name, member in zip(names, [start + text, *raw], strict=True):
         about = name, len(member), zlib.crc32(member)
-        directory += _persistence._central(*about, len(file))
-        file += _persistence._local(*about) + member
-    return file + directory + _persistence._end(len(names), len(directory), len(file))
+        directory += archive._central(*about, len(whole))
+        whole += archive._local(*about) + member
+    return whole + directory + archive._end(len(names), len(directory), len(whole))
 
 
 def test_forgeries_without_a_change_load():

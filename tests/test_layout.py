@@ -1,5 +1,6 @@
 """The numerical core stands on its own."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,35 @@ def test_estimator_is_the_only_way_from_scikit_learn_to_the_core():
     core = Path(skautorec.__file__).parent / "_core"
     for file in core.glob("*.py"):
         assert "sklearn" not in file.read_text(), file
+
+
+# What is on a floor is imported by what is above it only.
+FLOORS = [
+    {"_core", "_versions"},
+    {"_data", "_progress"},
+    {"_fitted", "datasets", "metrics"},
+    {"_files", "_recommend", "model_selection"},
+    {"_base"},
+    {"_estimator", "baselines", "plotting"},
+    {"__init__"},
+]
+
+
+def imported(file, depth):
+    """Modules and folders at the top of the package that a file imports."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == depth:
+            yield from [node.module.split(".")[0]] if node.module else [x.name for x in node.names]
+
+
+def test_imports_lead_to_lower_floors_only():
+    package = Path(skautorec.__file__).parent
+    floors = {name: number for number, names in enumerate(FLOORS) for name in names}
+    for file in package.rglob("*.py"):
+        path = file.relative_to(package).parts
+        name = path[0].removesuffix(".py")
+        for other in set(imported(file, len(path))) - {name}:
+            assert floors[other] < floors[name], f"{name} imports {other}"
 
 
 NAMESPACE = """

@@ -9,12 +9,12 @@ from .biases import fit_biases
 from .draws import Draws
 from .encoder import Problem
 from .matrix import Table, rows_of_cells, select, transposed, with_values
+from .messages import warn
 from .model import Member, Model
 from .noise import Noise, measure_noise
 from .penalties import choose_penalties
 from .query import Query
 from .scores import Embeddings, Scores
-from .warning import warn
 
 __all__ = ["Calibration"]
 

@@ -21,10 +21,10 @@ from torch import Tensor
 
 from .draws import Draws
 from .encoding import Encoding
+from .messages import warn
 from .network import AutoRec, SparseRows
 from .solvers import SOLVERS, STOCHASTIC, make_step
 from .sparse import Pattern
-from .warning import warn
 
 __all__ = [
     "Batch",

@@ -10,7 +10,7 @@ import narwhals.stable.v1 as nw
 import numpy as np
 import scipy.sparse
 
-from .._links import see
+from .._core.messages import see
 from .ids import plain
 
 __all__ = [

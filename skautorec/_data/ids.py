@@ -19,7 +19,7 @@ from uuid import UUID
 
 import numpy as np
 
-from .._links import see
+from .._core.messages import see
 
 __all__ = ["Ids", "as_id_array", "factorize", "plain", "same_type"]
 

@@ -14,14 +14,13 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from .._core.matrix import Table, rows_of_cells, select
-from .._core.warning import warn
-from .._links import see
-from .._scale import Columns, Scale, table_in_stars
+from .._core.messages import see, warn
 from . import frames
 from .ids import Ids, as_id_array, plain
 from .matrix import Matrix, observed_csr, observed_from_dense, read_matrix
 from .plausible import warn_of_other_numbers
 from .ratings import Ratings
+from .scale import Columns, Scale, table_in_stars
 from .values import to_float64, without_mask
 
 __all__ = [

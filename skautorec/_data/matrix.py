@@ -9,8 +9,7 @@ import numpy as np
 import scipy.sparse
 from sklearn.utils import check_array
 
-from .._core.warning import warn
-from .._links import see
+from .._core.messages import see, warn
 from . import frames
 from .ids import Ids, as_id_array
 from .values import to_float64, without_mask

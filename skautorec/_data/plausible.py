@@ -9,8 +9,7 @@ import numpy as np
 import scipy.sparse
 
 from .._core.matrix import rows_of_cells
-from .._core.warning import warn
-from .._links import see
+from .._core.messages import see, warn
 from .ids import plain
 
 __all__ = ["warn_of_other_numbers"]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._core.warning import warn
+from .._core.messages import warn
 from .frames import naive_times
 from .ids import Ids, as_id_array, plain
 from .values import to_float64, without_mask

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._estimator import AutoRecRegressor
+from .._base import RatingRegressor
 from ._base import Display, check_columns, check_estimator, merge_kwargs, predict_heldout
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class ErrorByActivityDisplay(Display):
     @classmethod
     def from_estimator(
         cls,
-        estimator: AutoRecRegressor,
+        estimator: RatingRegressor,
         X: Any,
         y: Any = None,
         *,
@@ -91,7 +91,7 @@ class ErrorByActivityDisplay(Display):
 
         Parameters
         ----------
-        estimator : AutoRecRegressor
+        estimator : AutoRecRegressor, BiasRegressor or PopularityRecommender
             Fitted.
         X : Ratings or {sparse matrix, array-like, DataFrame} of shape (n_users, n_items)
             Ratings to predict, whose users' training ratings are counted; or the known ratings of
@@ -117,7 +117,7 @@ class ErrorByActivityDisplay(Display):
         ValueError
             ``y`` is missing with a matrix, X or y do not fit, or ``n_bins`` is below 1.
         TypeError
-            ``estimator`` is no `AutoRecRegressor`, or ``n_bins`` is not an integer.
+            ``estimator`` is none of ours, or ``n_bins`` is not an integer.
         sklearn.exceptions.NotFittedError
             It is not fitted.
         ImportError

@@ -8,11 +8,9 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from .._base import fitted_of
+from .._base import RatingRegressor, fitted_of
 from .._data.inputs import read_heldout, refuse_overlap
 from .._data.ratings import Ratings
-from .._estimator import AutoRecRegressor
-from .._recommend import read_labelled_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,17 +35,20 @@ class Display:
         return ax
 
 
-def check_estimator(estimator: Any) -> None:
-    if not isinstance(estimator, AutoRecRegressor):
+def check_estimator(estimator: Any, method: str = "predict") -> None:
+    """Refuse what is no fitted estimator of ratings, or lacks what a display is of."""
+    if not isinstance(estimator, RatingRegressor):
         raise TypeError(
             f"An AutoRecRegressor is needed, got {type(estimator).__name__}. Of a search give "
             "best_estimator_, of a pipeline its last step."
         )
+    if not hasattr(estimator, method):
+        raise TypeError(f"{type(estimator).__name__} trains no network; give an AutoRecRegressor.")
     check_is_fitted(estimator)
 
 
 def predict_heldout(
-    estimator: AutoRecRegressor, X: Any, y: Any, return_std: bool = False
+    estimator: RatingRegressor, X: Any, y: Any, return_std: bool = False
 ) -> tuple[np.ndarray, Any, np.ndarray]:
     """Held-out ratings, what is predicted for them, and how many of each one's user are known."""
     fitted = fitted_of(estimator)
@@ -61,7 +62,7 @@ def predict_heldout(
             "With a matrix give y too, the held-out ratings of its users; those in X are what they "
             "are predicted from."
         )
-    context, labels = read_labelled_rows(estimator, fitted, X)
+    context, labels = fitted.read_rows(estimator, X)
     cells = read_heldout(y, context.shape[0], fitted.targets.ids)
     if not fitted.has_targets:
         refuse_overlap(context, cells)

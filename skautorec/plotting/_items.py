@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.utils.extmath import svd_flip
 
+from .._base import RatingRegressor
 from .._data.frames import has_own_index
 from .._data.ids import Ids
 from .._data.lookup import known_codes
-from .._estimator import AutoRecRegressor
 from ._base import Display, check_estimator
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class ItemMapDisplay(Display):
     @classmethod
     def from_estimator(
         cls,
-        estimator: AutoRecRegressor,
+        estimator: RatingRegressor,
         *,
         labels: Mapping[Any, str] | Iterable[Any] = (),
         ax: Axes | None = None,
@@ -121,7 +121,7 @@ class ItemMapDisplay(Display):
         ImportError
             Matplotlib is not installed.
         """
-        check_estimator(estimator)
+        check_estimator(estimator, "to_module")
         positions, shares = _project(estimator.user_factors_, estimator.item_factors_)
         display = cls(positions, estimator.target_ids_, explained_variance_ratio=shares)
         return display.plot(ax, labels=labels, **scatter_kwargs)

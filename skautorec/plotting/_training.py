@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._estimator import AutoRecRegressor
+from .._base import RatingRegressor
 from ._base import Display, check_estimator, merge_kwargs
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class TrainingCurveDisplay(Display):
 
     @classmethod
     def from_estimator(
-        cls, estimator: AutoRecRegressor, *, ax: Axes | None = None, **line_kwargs: Any
+        cls, estimator: RatingRegressor, *, ax: Axes | None = None, **line_kwargs: Any
     ) -> TrainingCurveDisplay:
         """Draw the training of a fitted estimator.
 
@@ -92,7 +92,7 @@ class TrainingCurveDisplay(Display):
         ImportError
             Matplotlib is not installed.
         """
-        check_estimator(estimator)
+        check_estimator(estimator, "to_module")
         display = cls(estimator.loss_curve_, estimator.validation_scores_)
         return display.plot(ax, **line_kwargs)
 

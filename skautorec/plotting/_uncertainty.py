@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.stats
 
-from .._estimator import AutoRecRegressor
+from .._base import RatingRegressor
 from ._base import Display, check_columns, check_estimator, merge_kwargs, predict_heldout
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class UncertaintyDisplay(Display):
     @classmethod
     def from_estimator(
         cls,
-        estimator: AutoRecRegressor,
+        estimator: RatingRegressor,
         X: Any,
         y: Any = None,
         *,
@@ -80,7 +80,7 @@ class UncertaintyDisplay(Display):
 
         Parameters
         ----------
-        estimator : AutoRecRegressor
+        estimator : AutoRecRegressor, BiasRegressor or PopularityRecommender
             Fitted.
         X : Ratings or {sparse matrix, array-like, DataFrame} of shape (n_users, n_items)
             Ratings to predict, or the known ratings of users, a row each.
@@ -103,7 +103,7 @@ class UncertaintyDisplay(Display):
         ValueError
             ``y`` is missing with a matrix, or X or y do not fit.
         TypeError
-            ``estimator`` is no `AutoRecRegressor`.
+            ``estimator`` is none of ours.
         sklearn.exceptions.NotFittedError
             It is not fitted.
         ImportError

@@ -15,18 +15,18 @@ from typing import Any, Protocol
 import numpy as np
 import scipy.sparse
 
-from ._core.biases import Biases
-from ._core.codes import Sums
-from ._core.encoder import Encoder
-from ._core.encoding import Encoding
-from ._core.model import ItemPart, Member, Model, UserPart
-from ._core.network import ACTIVATIONS
-from ._core.scores import Embeddings
-from ._core.training_set import TrainingSet
-from ._data.ids import Ids
-from ._fitted import Fitted
-from ._persistence import need
-from ._scale import Columns, Scale
+from .._core.biases import Biases
+from .._core.codes import Sums
+from .._core.encoder import Encoder
+from .._core.encoding import Encoding
+from .._core.model import ItemPart, Member, Model, UserPart
+from .._core.network import ACTIVATIONS
+from .._core.scores import Embeddings
+from .._core.training_set import TrainingSet
+from .._data.ids import Ids
+from .._data.scale import Columns, Scale
+from .._fitted import Fitted
+from .archive import need
 
 __all__ = ["ESTIMATORS", "Content", "pack", "unpack"]
 

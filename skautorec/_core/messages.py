@@ -1,4 +1,4 @@
-"""Warnings that point at the line of the user, however deep they arise."""
+"""What users are told: warnings that point at their line, and links to the documentation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import sysconfig
 import warnings
 from pathlib import Path
 
-__all__ = ["warn"]
+__all__ = ["DOCUMENTATION", "see", "warn"]
+
+DOCUMENTATION = "https://skautorec.github.io/skautorec/"
 
 # Where no line of a user is: this package, those that are installed, and Python's own.
 _INSIDE = (
@@ -22,3 +24,8 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
+
+
+def see(page: str) -> str:
+    """Sentence that leads to a page."""
+    return f"See {DOCUMENTATION}{page}"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
-from ._core.matrix import Table
-from ._core.scores import Embeddings
-from ._data.ids import Ids
+from .._core.matrix import Table
+from .._core.scores import Embeddings
+from .ids import Ids
 
 __all__ = ["Columns", "Scale", "table_in_stars"]
 
