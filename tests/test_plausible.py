@@ -11,6 +11,7 @@ import scipy.sparse
 from conftest import new
 
 from skautorec import Ratings
+from skautorec._data.plausible import warn_of_implicit_feedback
 from skautorec.datasets import make_ratings
 
 R = make_ratings(60, 30, 600, random_state=0).to_matrix()
@@ -80,6 +81,31 @@ PLAUSIBLE = {
 }
 
 
+def test_one_rating_far_from_all_others_is_named(ratings):
+    values = ratings.values.copy()
+    values[7] = 50
+    user, item = (
+        int(ids[codes[7]])
+        for ids, codes in ((ratings.user_ids, ratings.users), (ratings.item_ids, ratings.items))
+    )
+    with pytest.warns(
+        UserWarning, match=f"rating 50 of item {item} by user {user} is far"
+    ) as caught:
+        new("item", max_iter=2).fit(ratings.with_values(values))
+    assert [one.filename for one in caught] == [__file__]
+
+
+def test_counts_with_a_long_tail_are_told_of_logarithms(kind, ratings):
+    counts = np.floor(np.random.default_rng(0).lognormal(0.5, 1.5, len(ratings))) + 1
+    with pytest.warns(UserWarning, match=r"the highest is \d+, as in counts.*log1p") as caught:
+        new(kind, max_iter=2).fit(ratings, counts)
+    assert [one.filename for one in caught] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        new(kind, max_iter=2).fit(ratings, np.log1p(counts))
+        new(kind, max_iter=2).fit(ratings, counts + 0.5)  # no counts
+
+
 @pytest.mark.parametrize("case", PLAUSIBLE)
 def test_ratings_of_many_kinds_are_not_suspected(case):
     with warnings.catch_warnings():
@@ -98,3 +124,4 @@ def test_real_ratings_are_not_suspected(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Ratings.from_matrix(table.to_matrix())
+        warn_of_implicit_feedback(table.values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,11 @@ from .._core.messages import see, warn
 from . import frames
 from .ids import Ids, as_id_array, plain
 from .matrix import Matrix, observed_csr, observed_from_dense, read_matrix
-from .plausible import warn_of_other_numbers
+from .plausible import (
+    warn_of_implicit_feedback,
+    warn_of_other_numbers,
+    warn_of_other_value,
+)
 from .ratings import Ratings
 from .scale import Columns, Scale, table_in_stars
 from .values import to_float64, without_mask
@@ -40,8 +45,6 @@ __all__ = [
 _HIDDEN_SHARE = 0.2
 _HIDDEN_SEED = 0
 
-# Ratings that are enough to expect some that differ.
-_N_TABLE = 20
 # How far beyond the range of the training, as a share of it, a new rating is no longer chance.
 _BEYOND = 0.05
 
@@ -90,6 +93,8 @@ def read_training_input(
     """Check what ``fit`` is given; the estimator, for messages and names, is left as it is."""
     if isinstance(X, Ratings):
         ratings = _read_ratings(X, y)
+        if not warn_of_other_value(ratings.values, partial(_place, ratings)):
+            warn_of_implicit_feedback(ratings.values)
         scale = _read_range(ratings.values, ratings.n_items, rating_range)
         columns = Columns(ratings._items, scale)
         return TrainingInput(ratings._users, columns, columns, 2, None, ratings)
@@ -99,13 +104,22 @@ def read_training_input(
     names = _feature_names(estimator, X)
     observed = matrix.observed
     _refuse_no_ratings(observed, "X")
-    warn_of_other_numbers(observed, matrix.columns)
+    if not warn_of_other_numbers(observed, matrix.columns):
+        warn_of_implicit_feedback(observed.data)
     inputs = Columns(matrix.items, _read_range(observed.data, observed.shape[1], rating_range))
     if y is None:
         return TrainingInput(matrix.users, inputs, inputs, 2, names, Table(observed, None))
     of_y, ndim = _read_targets(y, observed)
     targets = Columns(_target_ids(y, of_y), Scale.of_columns(of_y.observed))
     return TrainingInput(matrix.users, inputs, targets, ndim, names, Table(observed, of_y.observed))
+
+
+def _place(ratings: Ratings, position: int) -> str:
+    user, item = (
+        ratings.user_ids[ratings.users[position]],
+        ratings.item_ids[ratings.items[position]],
+    )
+    return f"of item {plain(item)!r} by user {plain(user)!r}"
 
 
 def _feature_names(estimator: BaseEstimator, X: Any) -> np.ndarray | None:
@@ -273,13 +287,6 @@ def without_values(ratings: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
 def _read_range(values: np.ndarray, n_columns: int, given: Any) -> Scale:
     """One range for all columns: the given one, or lowest and highest training rating."""
     low, high = values.min(), values.max()
-    if low == high and len(values) >= _N_TABLE:
-        warn(
-            f"All {len(values)} ratings are {low:g}, which says nothing of what anybody likes, so "
-            "predictions are all the same and lists are in no order. skautorec is for explicit "
-            "ratings; for clicks, views and purchases use a library for implicit feedback. "
-            + see("data.html")
-        )
     if given is None:
         return Scale.shared(low, high, n_columns)
     lowest, highest = _check_range(given)
