@@ -74,8 +74,10 @@ def fit_model(
         Of each encoder of each member.
     """
     draws = Draws(seed)
+    # 1. Networks, on what is not held out.
     split = _Split(read, validation_fraction, draws.into("held out"))
     members, histories = _train(split, settings, kind, n_members, draws, device, progress)
+    # 2. Penalties and noise, on what is held out, of models solved with the rest.
     with progress.phase("held-out ratings"):
         kept, heldout = split.halves()
         calibration = Calibration(kept, heldout, draws.into("calibration"), decoder_lambd)
@@ -83,6 +85,7 @@ def fit_model(
         noise = calibration.noise([one.member for one in solved], *_mean(solved))
         members = [one.encoders for one in solved]
         del kept, heldout, calibration, solved
+    # 3. The model, solved with all ratings.
     with progress.phase("rows"):
         table = read()
         solved = [_solve(encoders, table) for encoders in members]
@@ -202,6 +205,7 @@ def _solve(
     item_part, user_part = None, None
     left_over = table.targets.data
     dtype = torch.float64 if calibration is None else torch.float32
+    # 1. The part of items: what each user's ratings say of the codes of the items, without them.
     if encoders.item is not None:
         joined = table.joined
         problem = Problem(
@@ -216,6 +220,8 @@ def _solve(
         items.append(problem.encoder.codes(problem.sums[n_before:]))
         if encoders.user is not None:
             left_over = left[joined.indices >= n_before]
+    # 2. The part of users: what each item's ratings, or what the first part leaves of them, say of
+    #    the codes of the users.
     if encoders.user is not None:
         observed = by_decoded(table.targets, left_over, table.y is None)
         problem = Problem(encoders.user, observed, encoders.user.sums(table.inputs))
