@@ -240,8 +240,8 @@ def _find_hits(relevant: Sequence[Any], recommended: Any) -> tuple[np.ndarray, n
     n_relevant = np.bincount(pairs // len(known), minlength=len(codes))
     # Padding has code -1 and meets the -1 at the end.
     listed_codes = np.append(known.codes(listed.array), -1)[codes]
-    wanted = np.arange(len(codes))[:, None] * len(known) + listed_codes
-    hits = (listed_codes >= 0) & np.isin(wanted, pairs)
+    listed_pairs = np.arange(len(codes))[:, None] * len(known) + listed_codes
+    hits = (listed_codes >= 0) & np.isin(listed_pairs, pairs)
     return hits[n_relevant > 0], n_relevant[n_relevant > 0]
 
 

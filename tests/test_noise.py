@@ -52,7 +52,7 @@ def test_factors_are_near_the_noise_where_few_errors_tell():
     assert found.code_spread == pytest.approx(found.noise, rel=0.01)
 
 
-def corner(n_users, n_items, n_heldout, seed=0):
+def calibration_cells(n_users, n_items, n_heldout, seed=0):
     rng = np.random.default_rng(seed)
     cells = rng.choice(n_users * n_items, n_heldout, replace=False)
     heldout = scipy.sparse.coo_array(
@@ -63,8 +63,8 @@ def corner(n_users, n_items, n_heldout, seed=0):
 
 
 @pytest.mark.parametrize("n_heldout", [8_000, 40_000, 160_000])
-def test_the_corner_holds_about_as_many_cells_as_are_wanted(n_heldout):
-    cells = corner(1000, 800, n_heldout)
+def test_calibration_takes_about_as_many_cells_as_it_needs(n_heldout):
+    cells = calibration_cells(1000, 800, n_heldout)
     assert cells.nnz == pytest.approx(calibration._N_CELLS, rel=0.15)
     # It is one of few users and few items, since each of them costs a factorisation.
     share = np.sqrt(calibration._N_CELLS / n_heldout)
@@ -74,8 +74,8 @@ def test_the_corner_holds_about_as_many_cells_as_are_wanted(n_heldout):
 
 
 @pytest.mark.parametrize("n_heldout", [0, 1, 500, 4000])
-def test_few_held_out_cells_are_all_in_the_corner(n_heldout):
-    assert corner(300, 200, n_heldout).nnz == n_heldout
+def test_few_held_out_cells_are_all_taken(n_heldout):
+    assert calibration_cells(300, 200, n_heldout).nnz == n_heldout
 
 
 def test_errors_of_the_calibration_are_of_clipped_predictions(kind, monkeypatch):
