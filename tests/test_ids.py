@@ -8,9 +8,15 @@ import time
 import uuid
 from collections import namedtuple
 
+import narwhals.stable.v1 as nw
 import numpy as np
+import pandas as pd
+import polars
+import pyarrow
 import pytest
 
+from skautorec._data import ids as ids_module
+from skautorec._data.frames import read_ids
 from skautorec._data.ids import Ids, as_id_array, factorize
 
 UTC = datetime.UTC
@@ -417,3 +423,80 @@ def test_a_million_ids_take_no_time():
     factorize(numbers)
     factorize(texts)
     assert time.process_time() - start < 5  # 0.5 s on a quiet core
+
+
+TEXTS = ["b", "a\0", "a", "zürich", "", "a", "b", "Zürich", "\N{GRINNING FACE}", "a", "1", "b"] * 3
+COLUMNS = {
+    "objects": lambda: pd.Series(TEXTS, dtype=object),
+    "mixed objects": lambda: pd.Series([*LOOKALIKES, 1, "1", True, 1.0], dtype=object),
+    "text in pandas": lambda: pd.Series(TEXTS, dtype="str"),
+    "nullable text": lambda: pd.Series(TEXTS, dtype="string"),
+    "categories": lambda: pd.Series(TEXTS, dtype="category"),
+    "ordered categories": lambda: pd.Series(
+        pd.Categorical(["lo", "hi", "lo", "mid"], ["lo", "mid", "never", "hi"], ordered=True)
+    ),
+    "categories of int": lambda: pd.Series([7, 3, 7, 5]).astype("category"),
+    "categories of mixed types": lambda: pd.Series(
+        pd.Categorical(["b", 1, "b", 2.5, "1"], ["1", 2.5, 1, "b"])
+    ),
+    "categories of dates": lambda: pd.Series(
+        pd.to_datetime(["2021-01-01", "2020-01-01", "2021-01-01"])
+    ).astype("category"),
+    "text in polars": lambda: polars.Series(TEXTS),
+    "categories in polars": lambda: polars.Series(TEXTS, dtype=polars.Categorical),
+    "enum in polars": lambda: polars.Series(
+        ["lo", "hi", "lo"], dtype=polars.Enum(["hi", "mid", "lo"])
+    ),
+    "numbers in polars": lambda: polars.Series([3, 1, 3]),
+    "text in arrow": lambda: pyarrow.chunked_array([TEXTS[:4], TEXTS[4:]]),
+    "dictionaries in arrow": lambda: pyarrow.chunked_array(
+        [pyarrow.array(TEXTS[:9]).dictionary_encode(), pyarrow.array(TEXTS[9:]).dictionary_encode()]
+    ),
+    "a dictionary that repeats itself": lambda: pyarrow.chunked_array(
+        [pyarrow.DictionaryArray.from_arrays([0, 1, 2, 1], ["a", "b", "a"])]
+    ),
+    "a dictionary of numbers": lambda: pyarrow.chunked_array(
+        [pyarrow.array([7, 3, 7]).dictionary_encode()]
+    ),
+}
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_columns_with_codes_are_read_as_lists_of_their_ids(column):
+    series = COLUMNS[column]()
+    values = series.to_pylist() if hasattr(series, "to_pylist") else series.to_list()
+    codes, ids = read_ids(nw.from_native(series, series_only=True), "column 'x'")
+    expected_codes, expected = factorize(series)
+    assert codes.tolist() == expected_codes.tolist() and codes.dtype == np.int32
+    assert [type(id) for id in ids.array] == [type(id) for id in expected.array]
+    assert ids.array.tolist() == expected.array.tolist() and ids.array.dtype == expected.array.dtype
+    assert [ids.code(value) for value in values] == codes.tolist()
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        pd.Series(["a", None, "b"], dtype="category"),
+        pd.Series(["a", None, "b"], dtype="str"),
+        pd.Series(["a", None, "b"], dtype="string"),
+        pd.Series(["a", None, "b"], dtype=object),
+        polars.Series(["a", None, "b"]),
+        polars.Series(["a", None, "b"], dtype=polars.Categorical),
+        pyarrow.chunked_array([["a", None, "b"]]),
+        pyarrow.chunked_array([pyarrow.array(["a", None, "b"]).dictionary_encode()]),
+        pyarrow.chunked_array([pyarrow.DictionaryArray.from_arrays([1, 0, 1], [None, "a"])]),
+    ],
+)
+def test_missing_ids_of_columns_with_codes_are_refused(series):
+    with pytest.raises(ValueError, match=r"column 'x': the id at position 1 is missing .* 1 of 3"):
+        read_ids(nw.from_native(series, series_only=True), "column 'x'")
+
+
+@pytest.mark.parametrize("column", ["text in pandas", "categories", "dictionaries in arrow"])
+def test_ids_with_codes_make_no_python_object_of_each_rating(column, monkeypatch):
+    lengths, keys = [], ids_module._keys
+    monkeypatch.setattr(
+        ids_module, "_keys", lambda array: lengths.append(len(array)) or keys(array)
+    )
+    read_ids(nw.from_native(COLUMNS[column](), series_only=True), "x")
+    assert max(lengths) < len(TEXTS)

@@ -598,3 +598,23 @@ def test_the_mean_of_the_largest_ratings_is_no_infinity():
         table, user="user", item="item", rating="rating", duplicates="mean"
     )
     assert ratings.values == pytest.approx([1.6e308, 3.0])
+
+
+def test_missing_ratings_in_dictionaries_of_pyarrow_are_missing():
+    pa = pytest.importorskip("pyarrow")
+    ratings = pa.array([1.0, None, 5.0]).dictionary_encode()
+    ids = pa.array(["a", "b", "c"])
+    with pytest.raises(ValueError, match="rating at position 1 is NaN"):
+        Ratings.from_frame(
+            pa.table({"u": ids, "i": ids, "r": ratings}), user="u", item="i", rating="r"
+        )
+    with pytest.raises(ValueError, match="rating at position 1 is NaN"):
+        Ratings([0, 1, 2], [0, 1, 2], ratings)
+    wide = Ratings.from_matrix(pa.table({"film": ratings, "other": [1.0, 2.0, 3.0]}))
+    assert content(wide) == [
+        (0, "film", 1),
+        (0, "other", 1),
+        (1, "other", 2),
+        (2, "film", 5),
+        (2, "other", 3),
+    ]

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse
 
 from .._core.messages import see
-from .ids import plain
+from .ids import Ids, factorize, factorize_coded, plain
 
 __all__ = [
     "check_columns",
@@ -21,8 +21,9 @@ __all__ = [
     "has_own_index",
     "is_frame",
     "is_series",
-    "naive_times",
+    "plain_series",
     "read_frame",
+    "read_ids",
     "refuse_long_table",
     "series_name",
     "sparse_values",
@@ -149,7 +150,10 @@ def dense_values(frame: Any) -> np.ndarray:
             values: np.ndarray = frame.to_numpy(dtype=np.float64, na_value=np.nan)
             return values
         return np.asarray(frame.to_numpy())
-    return np.asarray((frame if hasattr(frame, "to_numpy") else read_frame(frame)).to_numpy())
+    if hasattr(frame, "to_numpy"):
+        return np.asarray(frame.to_numpy())
+    columns = read_frame(frame).iter_columns()
+    return np.column_stack([plain_series(column).to_numpy() for column in columns])
 
 
 def read_frame(frame: Any) -> Any:
@@ -164,6 +168,55 @@ def read_frame(frame: Any) -> Any:
             f"is needed, got {type(frame).__name__}. Collect a lazy frame first; arrays of codes "
             "go to Ratings(users, items, values)."
         ) from None
+
+
+def read_ids(series: nw.Series[Any], name: str) -> tuple[np.ndarray, Ids]:
+    """Codes and vocabulary of a column of ids, as `factorize`: by the codes that it brings, if any.
+
+    Texts get some from their library, which hashes them without making Python's objects of them.
+    """
+    native = nw.to_native(series)
+    coded = None
+    if nw.dependencies.is_pandas_series(native):
+        coded = _coded_by_pandas(native)
+    elif nw.dependencies.is_polars_series(native):
+        coded = _coded_by_polars(native)
+    elif nw.dependencies.is_pyarrow_chunked_array(native):
+        coded = _coded_by_arrow(native)
+    found = None if coded is None else factorize_coded(*coded)
+    return factorize(native, name) if found is None else found
+
+
+def _coded_by_pandas(series: Any) -> tuple[np.ndarray, Any] | None:
+    if hasattr(series, "cat"):
+        return series.cat.codes.to_numpy(), series.cat.categories
+    # Of objects it takes as long as ours, and 1 and True are one.
+    return None if series.dtype == object or not hasattr(series, "str") else series.factorize()
+
+
+def _coded_by_polars(series: Any) -> tuple[np.ndarray, Any] | None:
+    polars = nw.dependencies.get_polars()
+    if series.dtype == polars.String:
+        series = series.cast(polars.Categorical)
+    if series.dtype not in (polars.Categorical, polars.Enum):
+        return None
+    if series.null_count():
+        return None
+    # Not all versions tell the categories, and their numbers may count those of other columns.
+    codes, _ = factorize(series.to_physical().to_numpy())
+    categories = series.unique()
+    order = np.argsort(categories.to_physical().to_numpy())
+    return codes, categories.cast(polars.String)[order]
+
+
+def _coded_by_arrow(array: Any) -> tuple[np.ndarray, Any] | None:
+    kind = str(array.type)
+    if kind in ("string", "large_string", "string_view"):
+        array = array.dictionary_encode()
+    elif not kind.startswith("dictionary"):
+        return None
+    coded = array.combine_chunks()
+    return coded.indices.fill_null(-1).to_numpy(), coded.dictionary
 
 
 def check_columns(table: Any, names: Mapping[str, Any]) -> None:
@@ -188,9 +241,20 @@ def check_columns(table: Any, names: Mapping[str, Any]) -> None:
         )
 
 
-def naive_times(given: Any) -> Any:
-    """Times of a series with a time zone as UTC, which keeps their order; others as they are."""
+def plain_series(given: Any) -> Any:
+    """What numpy reads rightly: times with a zone as UTC, dictionaries of pyarrow as their values.
+
+    Anything else is returned as it is.
+    """
+    arrow = nw.dependencies.get_pyarrow()
+    if arrow is not None and isinstance(given, arrow.Array):
+        given = arrow.chunked_array([given])
     series = nw.from_native(given, series_only=True, pass_through=True)
+    if isinstance(series, nw.Series):
+        native = nw.to_native(series)
+        if str(getattr(native, "type", "")).startswith("dictionary"):
+            # pyarrow's to_numpy takes the missing ones for the next one.
+            return nw.from_native(native.cast(native.type.value_type), series_only=True)
     if isinstance(series, nw.Series) and getattr(series.dtype, "time_zone", None) is not None:
         return series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return given

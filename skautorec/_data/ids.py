@@ -21,7 +21,15 @@ import numpy as np
 
 from .._core.messages import see
 
-__all__ = ["Ids", "as_id_array", "factorize", "plain", "same_type"]
+__all__ = [
+    "Ids",
+    "as_id_array",
+    "factorize",
+    "factorize_coded",
+    "plain",
+    "same_type",
+    "share_a_type",
+]
 
 _NATIVE_KINDS = "biufcmMU"
 _NOT_SAVED = (
@@ -139,11 +147,11 @@ class Ids:
         TypeError
             An id is not hashable.
         """
-        wanted = as_id_array(ids)
-        integers, known = _int64(wanted), _int64(self.array)
+        array = as_id_array(ids)
+        integers, known = _int64(array), _int64(self.array)
         if integers is not None and known is not None:
             return self._integer_codes(known, integers)
-        keys = _keys(wanted)
+        keys = _keys(array)
         found = map(self._lookup().get, keys, repeat(-1))
         return np.fromiter(found, dtype=np.int64, count=len(keys))
 
@@ -153,18 +161,18 @@ class Ids:
             return np.arange(len(self), dtype=np.int64)
         return self.codes(other.array)
 
-    def _integer_codes(self, known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    def _integer_codes(self, known: np.ndarray, ids: np.ndarray) -> np.ndarray:
         if self._is_range:
-            return np.where((wanted >= 0) & (wanted < len(known)), wanted, -1)
+            return np.where((ids >= 0) & (ids < len(known)), ids, -1)
         if not len(known):
-            return np.full(len(wanted), -1)
+            return np.full(len(ids), -1)
         if not self._is_ascending and self._order is None:
             self._order = np.argsort(known)
-        codes = np.searchsorted(known, wanted, sorter=self._order)
+        codes = np.searchsorted(known, ids, sorter=self._order)
         codes = np.minimum(codes, len(known) - 1)
         if self._order is not None:
             codes = self._order[codes]
-        return np.where(known[codes] == wanted, codes, -1)
+        return np.where(known[codes] == ids, codes, -1)
 
     def _lookup(self) -> dict[Hashable, int]:
         if self._codes_by_key is None:
@@ -297,14 +305,52 @@ def factorize(ids: Any, name: str = "ids") -> tuple[np.ndarray, Ids]:
     """
     array = as_id_array(ids)
     if array.dtype.kind in "UO":
-        keys = _keys(array)
-        _refuse_missing(array, name, keys)
-        codes, vocabulary = _factorize_keys(array, keys)
+        codes, vocabulary = _factorize_keys(array, name)
     else:
         _refuse_missing(array, name)
         codes, vocabulary = _factorize_native(array)
-    smallest = np.int32 if len(vocabulary) <= np.iinfo(np.int32).max else np.int64
-    return codes.astype(smallest, copy=False), Ids._trusted(vocabulary)
+    return _smallest(codes, vocabulary), Ids._trusted(vocabulary)
+
+
+def factorize_coded(codes: np.ndarray, categories: Any) -> tuple[np.ndarray, Ids] | None:
+    """Do the same for a column that brings its codes, in the time that its codes take.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n,)
+        Positions in ``categories``; negative where an id is missing.
+    categories : array-like of shape (n_categories,)
+        Ids, perhaps more than the column holds.
+
+    Returns
+    -------
+    tuple of (ndarray, Ids) or None
+        As `factorize` of the column itself; None where that has to read it, as an id is missing or
+        stands in ``categories`` twice.
+    """
+    known = as_id_array(categories)
+    if len(codes) == 0 or codes.min() < 0:
+        return None
+    keys = _keys(known)
+    if None in keys or len(set(keys)) < len(keys):
+        return None
+    counts = np.bincount(codes, minlength=len(known))
+    used = np.flatnonzero(counts)
+    order = _natural_order(known[used])
+    if order is None:
+        first = np.empty(len(known), dtype=np.int64)
+        first[codes[::-1]] = np.arange(len(codes))[::-1]
+        order = np.argsort(first[used])
+    ranks = np.empty(len(known), dtype=np.int64)
+    ranks[used[order]] = np.arange(len(used))
+    vocabulary = known[used[order]]
+    return _smallest(ranks, vocabulary)[codes], Ids._trusted(vocabulary)
+
+
+def _smallest(codes: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:
+    """Codes in int32 where that is enough."""
+    is_enough = len(vocabulary) <= np.iinfo(np.int32).max
+    return codes.astype(np.int32 if is_enough else np.int64, copy=False)
 
 
 def _factorize_native(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -322,8 +368,11 @@ def _factorize_native(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return codes, vocabulary
 
 
-def _factorize_keys(array: np.ndarray, keys: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+def _factorize_keys(array: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    keys = _keys(array)
     codes_by_key: dict[Hashable, int] = dict.fromkeys(keys, 0)
+    if None in codes_by_key:
+        _refuse_missing(array, name)
     codes_by_key.update(zip(codes_by_key, range(len(codes_by_key)), strict=True))
     codes = np.fromiter(map(codes_by_key.__getitem__, keys), dtype=np.int64, count=len(keys))
     first = np.empty(len(codes_by_key), dtype=np.int64)
@@ -338,6 +387,9 @@ def _factorize_keys(array: np.ndarray, keys: list[Any]) -> tuple[np.ndarray, np.
 
 
 def _natural_order(vocabulary: np.ndarray) -> np.ndarray | None:
+    """Order of ids that have one; None where they are of several types or of one without order."""
+    if vocabulary.dtype.kind not in "UO":
+        return np.argsort(vocabulary, kind="stable")
     ids = vocabulary.tolist()
     kinds = set(map(type, ids))
     if len(kinds) != 1 or not issubclass(kinds.pop(), _SORTABLE):
@@ -423,15 +475,14 @@ def _refuse_unhashable(id: Any, key: Any) -> None:
         ) from None
 
 
-def _refuse_missing(array: np.ndarray, name: str, keys: list[Any] | None = None) -> None:
+def _refuse_missing(array: np.ndarray, name: str) -> None:
     kind = array.dtype.kind
     if kind in "fc":
         missing = np.isnan(array)
     elif kind in "mM":
         missing = np.isnat(array)
     elif kind == "O":
-        keys = _keys(array) if keys is None else keys
-        missing = np.fromiter((key is None for key in keys), dtype=bool, count=len(keys))
+        missing = np.array([key is None for key in _keys(array)], dtype=bool)
     else:
         return
     positions = np.flatnonzero(missing)
@@ -469,8 +520,11 @@ def _from_series(ids: Any) -> np.ndarray | None:
         return _plain(np.asarray(ids)) if hasattr(ids, "__array__") else None
     dtype = getattr(ids, "dtype", getattr(ids, "type", None))
     zone = getattr(dtype, "time_zone", getattr(dtype, "tz", None))
-    # pyarrow's plain arrays refuse to copy unless they are told that they may.
     is_arrow = type(ids).__module__.startswith("pyarrow")
+    if is_arrow and str(dtype).startswith("dictionary"):
+        # pyarrow takes the missing of these for the next one.
+        ids = ids.cast(ids.type.value_type)
+    # And its plain arrays refuse to copy unless they are told that they may.
     array = ids.to_numpy(zero_copy_only=False) if is_arrow else ids.to_numpy()
     if zone is not None and array.dtype.kind == "M":
         # Only the values themselves still know their time zone.

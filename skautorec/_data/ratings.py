@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from .frames import check_columns, read_frame
-from .ids import Ids, factorize
+from .frames import check_columns, plain_series, read_frame, read_ids
+from .ids import Ids
 from .matrix import read_matrix
 from .plausible import warn_of_other_numbers
 from .table import (
@@ -239,13 +239,15 @@ class Ratings:
         check_columns(table, {role: name for role, name in names.items() if name is not None})
         if len(table) == 0:
             raise ValueError("The frame has no rows, so there are no ratings; give at least one.")
-        user_codes, known_users = factorize(table.get_column(user), f"column {user!r}")
-        item_codes, known_items = factorize(table.get_column(item), f"column {item!r}")
+        user_codes, known_users = read_ids(table.get_column(user), f"column {user!r}")
+        item_codes, known_items = read_ids(table.get_column(item), f"column {item!r}")
         for column, known in ((user, known_users), (item, known_items)):
             warn_of_twins(column, known.array.tolist())
         values = np.full(len(table), np.nan)
         if rating is not None:
-            values = read_values(table.get_column(rating).to_numpy(), f"column {rating!r}")
+            values = read_values(
+                plain_series(table.get_column(rating)).to_numpy(), f"column {rating!r}"
+            )
         timestamps = (
             None if timestamp is None else read_column("timestamps", table.get_column(timestamp))
         )

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .._core.messages import warn
-from .frames import naive_times
+from .frames import plain_series
 from .ids import Ids, as_id_array, plain
 from .values import to_float64, without_mask
 
@@ -35,7 +35,7 @@ _MOST_IMPLIED_IDS = 100_000_000
 
 
 def read_column(name: str, given: Any) -> np.ndarray:
-    given = naive_times(without_mask(given))
+    given = plain_series(without_mask(given))
     array = np.asarray(given.to_numpy() if hasattr(given, "to_numpy") else given)
     if array.ndim != 1:
         raise ValueError(
