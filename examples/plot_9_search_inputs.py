@@ -31,9 +31,9 @@ on_matrix = search.fit(data.ratings.to_matrix()).cv_results_
 
 plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
 figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
-for name, results, marker, height, shift in (
-    ("Ratings: known users,\nhidden ratings", on_ratings, "o", -14, 0.97),
-    ("matrix: new users, given\nfour fifths of their ratings", on_matrix, "s", 14, 1.03),
+for name, results, marker, shift in (
+    ("Ratings: known users,\nhidden ratings", on_ratings, "o", 0.97),
+    ("matrix: new users, given\nfour fifths of their ratings", on_matrix, "s", 1.03),
 ):
     scores = np.array([results[f"split{fold}_test_score"] for fold in range(3)])
     mean = scores.mean(axis=0)
@@ -44,17 +44,10 @@ for name, results, marker, height, shift in (
         (mean - scores.min(axis=0), scores.max(axis=0) - mean),
         marker=marker,
         capsize=3,
+        label=name,
     )
     color = bars.lines[0].get_color()
     best = int(np.argmax(mean))
-    ax.annotate(
-        name,
-        (where[-1], mean[-1]),
-        xytext=(10, height),
-        textcoords="offset points",
-        va="center",
-        color=color,
-    )
     ax.plot(where[best], mean[best], "o", markersize=14, fillstyle="none", color=color)
     heading = name.split(":")[0]
     print(f"{heading}: best lambd {penalties[best]}, R^2 {np.round(mean, 4).tolist()}")
@@ -66,4 +59,5 @@ ax.set(
     ylabel="R$^2$",
     title=f"{data.name}: three folds, 30 hidden units",
 )
+ax.legend(frameon=False, loc="lower left")
 plt.show()
