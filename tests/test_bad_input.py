@@ -246,6 +246,21 @@ CASES = {
     "set of users": (lambda: FITTED.recommend({1, 2}), TypeError, "give a list"),
     "unhashable user": (lambda: FITTED.recommend([[1, 2]]), TypeError, "hashable"),
     "text in a frame": (lambda: model().fit(STRAY), TypeError, "'n/a' (str) in row 3, column 4"),
+    "text in a named column": (
+        lambda: model().fit(pd.DataFrame(DENSE).add_prefix("film ").assign(note="n/a")),
+        TypeError,
+        "'n/a' (str) in row 0, column 'note'",
+    ),
+    "text among numbers of lists": (
+        lambda: model().fit([[1.0, 2.0], [3.0, "four"]]),
+        TypeError,
+        "'four' (str) in row 1, column 1",
+    ),
+    "sparse columns filled with ones": (
+        lambda: model().fit(sparse_frame(1.0)),
+        ValueError,
+        "sparse with fill value 1.0, which is neither",
+    ),
     "text in an array": (
         lambda: model().fit(STRAY.to_numpy()),
         TypeError,

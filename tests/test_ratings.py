@@ -618,3 +618,11 @@ def test_missing_ratings_in_dictionaries_of_pyarrow_are_missing():
         (2, "film", 5),
         (2, "other", 3),
     ]
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "Float32", "boolean", "object", "double[pyarrow]"])
+def test_frames_of_nullable_numbers(dtype):
+    pd = pytest.importorskip("pandas")
+    cells = {"a": [1, None], "b": [0, 1]}
+    frame = pd.DataFrame({name: pd.Series(column, dtype=dtype) for name, column in cells.items()})
+    assert content(Ratings.from_matrix(frame)) == [(0, "a", 1), (0, "b", 0), (1, "b", 1)]

@@ -7,9 +7,10 @@ import torch
 from conftest import encode, new
 from test_ridge import Shared
 
-from skautorec import AutoRecRegressor, Ratings
+from skautorec import AutoRecRegressor, Ratings, _fitted
 from skautorec._core.model import ItemPart
 from skautorec._core.ridge import Prior, relative_variances
+from skautorec._fitted import Fitted
 from skautorec.baselines import BiasRegressor
 from skautorec.datasets import make_ratings
 
@@ -183,3 +184,15 @@ def test_pairs_of_a_large_matrix_are_told_apart():
     std = fitted.deviations(fitted.fold_in(query), query, *R.tocoo().coords)
     _, expected = model.predict(Ratings.from_matrix(R), return_std=True)
     np.testing.assert_allclose(std, expected)
+
+
+def test_a_matrix_is_computed_in_blocks_and_does_not_show_it(kind, ratings, monkeypatch):
+    model, R = new(kind, max_iter=5).fit(ratings), ratings.to_matrix()[:30]
+    whole = model.predict(R, return_std=True)[1]
+    sizes, deviations = [], Fitted._deviations
+    monkeypatch.setattr(_fitted, "_N_DEVIATIONS", 4 * R.shape[1])
+    monkeypatch.setattr(
+        Fitted, "_deviations", lambda *args: sizes.append(args[-1].nnz) or deviations(*args)
+    )
+    np.testing.assert_allclose(model.predict(R, return_std=True)[1], whole, rtol=1e-6)
+    assert len(sizes) == 8 and max(sizes) == 4 * R.shape[1]
