@@ -430,9 +430,10 @@ def _device(name: str) -> str:
         one = torch.ones(1, 1, device=name)
         float(cell.dots(one, one) + cell.times(one[0], one)[0])
     except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].split(". ")[0]
         raise ValueError(
-            f"device is {name!r}, which torch cannot use here ({str(error).splitlines()[0]}). Use "
-            "'auto', 'cpu' or a device of this machine."
+            f"device is {name!r}, which torch cannot use here ({reason}). Use 'auto', 'cpu' or a "
+            "device of this machine."
         ) from error
     return name
 

@@ -24,7 +24,7 @@ __all__ = ["Fitted", "RatingModel", "Trained"]
 # Elements of the largest temporary.
 _CHUNK = 2**23
 # And of one that is as fast when small.
-_SMALL = 2**15
+_SMALL = 2**13
 # Cells whose standard deviations are computed at a time: each takes about 50 bytes.
 _N_DEVIATIONS = 2**21
 
