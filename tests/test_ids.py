@@ -428,9 +428,16 @@ def test_a_million_ids_take_no_time():
 TEXTS = ["b", "a\0", "a", "zürich", "", "a", "b", "Zürich", "\N{GRINNING FACE}", "a", "1", "b"] * 3
 COLUMNS = {
     "objects": lambda: pd.Series(TEXTS, dtype=object),
+    "texts in objects": lambda: pd.Series(
+        [text for text in TEXTS if "\0" not in text], dtype=object
+    ),
+    "texts of halves of characters": lambda: pd.Series(
+        ["a", "\ud800", "\ud801", "a"], dtype=object
+    ),
     "mixed objects": lambda: pd.Series([*LOOKALIKES, 1, "1", True, 1.0], dtype=object),
     "text in pandas": lambda: pd.Series(TEXTS, dtype="str"),
-    "nullable text": lambda: pd.Series(TEXTS, dtype="string"),
+    "nullable text": lambda: pd.Series(TEXTS, dtype="string[pyarrow]"),
+    "text in python": lambda: pd.Series(TEXTS, dtype="string[python]"),
     "categories": lambda: pd.Series(TEXTS, dtype="category"),
     "ordered categories": lambda: pd.Series(
         pd.Categorical(["lo", "hi", "lo", "mid"], ["lo", "mid", "never", "hi"], ordered=True)
@@ -492,7 +499,7 @@ def test_missing_ids_of_columns_with_codes_are_refused(series):
         read_ids(nw.from_native(series, series_only=True), "column 'x'")
 
 
-@pytest.mark.parametrize("column", ["text in pandas", "categories", "dictionaries in arrow"])
+@pytest.mark.parametrize("column", ["nullable text", "categories", "dictionaries in arrow"])
 def test_ids_with_codes_make_no_python_object_of_each_rating(column, monkeypatch):
     lengths, keys = [], ids_module._keys
     monkeypatch.setattr(

@@ -137,8 +137,8 @@ class Encoder:
             if len(first) > 1:
                 ones = torch.ones_like(values)
                 table += bag_sum(indptr, indices, ones, first[1])
-                tables[1][rows] = bag_sum(indptr, indices, ones, first[0])
-            tables[0][rows] = table
+                tables[1][rows] = bag_sum(indptr, indices, ones, first[0]).numpy()
+            tables[0][rows] = table.numpy()
         return Sums(tables, np.diff(ratings.indptr).astype(np.int64), deviations)
 
     def codes(self, sums: Sums) -> Embeddings:
@@ -156,9 +156,8 @@ class Encoder:
             ends, own = np.array([0, len(part)]), np.full(len(part), np.nan)
             rows = np.arange(len(part))
             cells = CellCodes(layers, self.encoding, part, ends, rows, own, np.zeros(1, int))
-            codes[start : start + size] = cells.take(
-                torch.zeros(1).long(), torch.tensor(rows[None])
-            )[0]
+            of_rows = cells.take(torch.zeros(1).long(), torch.tensor(rows[None]))[0]
+            codes[start : start + size] = of_rows.numpy()
             biases[start : start + size] = cells.biases
         return Embeddings(codes, biases)
 
@@ -188,8 +187,8 @@ class Encoder:
         for rows, where, block in observed.blocks():
             indptr, values, codes = self.problem(layers, block, sums)
             solved = solve_rows(indptr, values, codes, prior)
-            weights[rows], biases[rows] = solved.weights, solved.biases
-            left_over[where] = solved.left_over
+            weights[rows], biases[rows] = solved.weights.numpy(), solved.biases.numpy()
+            left_over[where] = solved.left_over.numpy()
         return Embeddings(weights, biases), left_over
 
     def problem(
@@ -246,7 +245,7 @@ class Encoder:
                 torch.tensor(part.indptr, dtype=torch.int64),
                 torch.tensor(part.indices, dtype=torch.int64),
                 single_codes,
-            )
+            ).numpy()
         return variances
 
     def with_bias_penalty(self, observed: Observed, sums: Sums) -> Encoder:

@@ -152,8 +152,9 @@ def dense_values(frame: Any) -> np.ndarray:
         return np.asarray(frame.to_numpy())
     if hasattr(frame, "to_numpy"):
         return np.asarray(frame.to_numpy())
-    columns = read_frame(frame).iter_columns()
-    return np.column_stack([plain_series(column).to_numpy() for column in columns])
+    table = read_frame(frame)
+    columns = [plain_series(table.get_column(name)) for name in table.columns]
+    return np.column_stack([column.to_numpy() for column in columns])
 
 
 def read_frame(frame: Any) -> Any:
@@ -190,8 +191,25 @@ def read_ids(series: nw.Series[Any], name: str) -> tuple[np.ndarray, Ids]:
 def _coded_by_pandas(series: Any) -> tuple[np.ndarray, Any] | None:
     if hasattr(series, "cat"):
         return series.cat.codes.to_numpy(), series.cat.categories
-    # Of objects it takes as long as ours, and 1 and True are one.
-    return None if series.dtype == object or not hasattr(series, "str") else series.factorize()
+    # pyarrow hashes the texts of some columns, pandas itself those of others.
+    is_arrow = str(getattr(series.dtype, "storage", "")).startswith("pyarrow")
+    return series.factorize() if is_arrow or _are_plain_texts(series) else None
+
+
+def _are_plain_texts(series: Any) -> bool:
+    """Whether pandas tells all ids apart that we do.
+
+    It takes 1 and True for one, and ends a text at a zero.
+    """
+    ids = series.tolist() if series.dtype == object else []
+    if set(map(type, ids)) != {str}:
+        return False
+    text = "".join(ids)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
 
 
 def _coded_by_polars(series: Any) -> tuple[np.ndarray, Any] | None:
