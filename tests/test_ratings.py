@@ -626,3 +626,12 @@ def test_frames_of_nullable_numbers(dtype):
     cells = {"a": [1, None], "b": [0, 1]}
     frame = pd.DataFrame({name: pd.Series(column, dtype=dtype) for name, column in cells.items()})
     assert content(Ratings.from_matrix(frame)) == [(0, "a", 1), (0, "b", 0), (1, "b", 1)]
+
+
+def test_categories_of_polars_are_read_through_arrow():
+    pl = pytest.importorskip("polars")
+    ids = pl.Series(["b", "a", "b"], dtype=pl.Categorical)
+    frame = pl.DataFrame({"u": ids, "i": ["x", "x", "y"], "r": [1.0, 2.0, 3.0]})
+    tables = (frame, frame.to_arrow())
+    read = [content(Ratings.from_frame(table, user="u", item="i", rating="r")) for table in tables]
+    assert read[0] == read[1] == [("b", "x", 1), ("a", "x", 2), ("b", "y", 3)]

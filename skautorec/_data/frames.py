@@ -233,7 +233,10 @@ def _coded_by_arrow(array: Any) -> tuple[np.ndarray, Any] | None:
         array = array.dictionary_encode()
     elif not kind.startswith("dictionary"):
         return None
-    coded = array.combine_chunks()
+    # Codes may be unsigned, as those of polars are, or too narrow for what chunks hold together.
+    arrow = nw.dependencies.get_pyarrow()
+    wide = arrow.dictionary(arrow.int64(), array.type.value_type, array.type.ordered)
+    coded = array.cast(wide).combine_chunks()
     return coded.indices.fill_null(-1).to_numpy(), coded.dictionary
 
 

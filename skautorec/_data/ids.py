@@ -518,12 +518,12 @@ def _from_series(ids: Any) -> np.ndarray | None:
     """Array of a pandas, polars, pyarrow or narwhals object, None for what is no array."""
     if not hasattr(ids, "to_numpy"):
         return _plain(np.asarray(ids)) if hasattr(ids, "__array__") else None
-    dtype = getattr(ids, "dtype", getattr(ids, "type", None))
-    zone = getattr(dtype, "time_zone", getattr(dtype, "tz", None))
     is_arrow = type(ids).__module__.startswith("pyarrow")
-    if is_arrow and str(dtype).startswith("dictionary"):
+    if is_arrow and str(ids.type).startswith("dictionary"):
         # pyarrow takes the missing of these for the next one.
         ids = ids.cast(ids.type.value_type)
+    dtype = getattr(ids, "dtype", getattr(ids, "type", None))
+    zone = getattr(dtype, "time_zone", getattr(dtype, "tz", None))
     # And its plain arrays refuse to copy unless they are told that they may.
     array = ids.to_numpy(zero_copy_only=False) if is_arrow else ids.to_numpy()
     if zone is not None and array.dtype.kind == "M":
