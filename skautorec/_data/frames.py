@@ -191,25 +191,11 @@ def read_ids(series: nw.Series[Any], name: str) -> tuple[np.ndarray, Ids]:
 def _coded_by_pandas(series: Any) -> tuple[np.ndarray, Any] | None:
     if hasattr(series, "cat"):
         return series.cat.codes.to_numpy(), series.cat.categories
-    # pyarrow hashes the texts of some columns, pandas itself those of others.
-    is_arrow = str(getattr(series.dtype, "storage", "")).startswith("pyarrow")
-    return series.factorize() if is_arrow or _are_plain_texts(series) else None
-
-
-def _are_plain_texts(series: Any) -> bool:
-    """Whether pandas tells all ids apart that we do.
-
-    It takes 1 and True for one, and ends a text at a zero.
-    """
-    ids = series.tolist() if series.dtype == object else []
-    if set(map(type, ids)) != {str}:
-        return False
-    text = "".join(ids)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in text
+    # Texts of Python are hashed here as fast, and pandas 2 ends a text at a zero.
+    is_text_of_arrow = str(getattr(series.dtype, "storage", "")).startswith("pyarrow")
+    if is_text_of_arrow or hasattr(series.dtype, "pyarrow_dtype"):
+        return _coded_by_arrow(series.array.__arrow_array__())
+    return None
 
 
 def _coded_by_polars(series: Any) -> tuple[np.ndarray, Any] | None:

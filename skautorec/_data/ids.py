@@ -11,9 +11,9 @@ import datetime
 import json
 import numbers
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from itertools import repeat
+from itertools import count, repeat
 from typing import Any
 from uuid import UUID
 
@@ -370,11 +370,11 @@ def _factorize_native(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _factorize_keys(array: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     keys = _keys(array)
-    codes_by_key: dict[Hashable, int] = dict.fromkeys(keys, 0)
+    # A key that is new gets the next code, so that each is looked up once.
+    codes_by_key: defaultdict[Hashable, int] = defaultdict(count().__next__)
+    codes = np.fromiter(map(codes_by_key.__getitem__, keys), dtype=np.int64, count=len(keys))
     if None in codes_by_key:
         _refuse_missing(array, name)
-    codes_by_key.update(zip(codes_by_key, range(len(codes_by_key)), strict=True))
-    codes = np.fromiter(map(codes_by_key.__getitem__, keys), dtype=np.int64, count=len(keys))
     first = np.empty(len(codes_by_key), dtype=np.int64)
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     vocabulary = array[first]
