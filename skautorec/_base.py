@@ -210,6 +210,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         exclude_seen: bool = ...,
         candidates: Any = ...,
         exclude: Any = ...,
+        rank_by: Literal["rating", "relevance"] = ...,
         return_std: Literal[False] = ...,
     ) -> tuple[np.ndarray, np.ndarray]: ...
     @overload
@@ -221,6 +222,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         exclude_seen: bool = ...,
         candidates: Any = ...,
         exclude: Any = ...,
+        rank_by: Literal["rating", "relevance"] = ...,
         return_std: Literal[True],
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
     @overload
@@ -232,6 +234,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         exclude_seen: bool = ...,
         candidates: Any = ...,
         exclude: Any = ...,
+        rank_by: Literal["rating", "relevance"] = ...,
         return_std: bool,
     ) -> tuple[np.ndarray, ...]: ...
     def recommend(
@@ -242,6 +245,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         exclude_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
+        rank_by: Literal["rating", "relevance"] = "rating",
         return_std: bool = False,
     ) -> tuple[np.ndarray, ...]:
         """Recommend the items with the highest predicted ratings.
@@ -262,6 +266,11 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             List only these items; None allows all.
         exclude : sequence of item ids, default=None
             Never list these items.
+        rank_by : {"rating", "relevance"}, default="rating"
+            What items are ranked by. ``"rating"`` is the predicted rating: how much users would
+            like an item if they came to it. ``"relevance"`` is what they are likely to come to and
+            to like; see the notes. It finds several times as many of the items that users go on to
+            rate highly.
         return_std : bool, default=False
             Also return standard deviations, as `predict` does.
 
@@ -273,7 +282,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             Predicted ratings in rating units, **not clipped** to the rating range, since clipping
             would make the order of a generous user's list arbitrary. They are compared in single
             precision, so that rounding, which differs between one user and a batch, does not
-            reorder a list. `PopularityRecommender` may count ratings instead.
+            reorder a list. `PopularityRecommender` may count ratings instead. With
+            ``rank_by="relevance"``, relevances.
         std : ndarray of float64 of the same shape
             Only with ``return_std``: of a rating by the user, noise included, in rating units.
 
@@ -282,13 +292,21 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         KeyError
             A user or item id that the estimator does not know; the message names it.
         ValueError
-            ``n`` below 1, or rows that do not fit the training data.
+            ``n`` below 1, rows that do not fit the training data, or another ``rank_by``; or
+            ``"relevance"`` after ``fit(X, y)`` with a matrix.
         TypeError
             ``n`` that is not an integer, an id that is not hashable, ids and mappings in one batch,
             or `Ratings`.
 
         Notes
         -----
+        **Relevance** is the exposure of a user to an item times what the predicted rating is above
+        the lowest one. Exposure is predicted from who has rated what, by a linear autoencoder of
+        this pattern in closed form in which no item explains itself [1]_; its penalty is chosen on
+        held-out ratings. It is computed at the first such list (a second for 1,700 items, twenty
+        for 7,000), takes 4 bytes for each pair of items, and is kept by ``save`` and by pickle from
+        then on. Of more than 20,000 items those with the fewest ratings have only their popularity.
+
         One user gets 1-D arrays, as long as there are items to list, at most ``n``. A batch gets
         ``(n_users, n)`` arrays; where a user has fewer than ``n`` items to list the row is padded:
         a score of NaN is the only sign of it, and the id beside it means nothing.
@@ -296,6 +314,11 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         A known user without training ratings gets the prior: a list for the average user. A known
         user with other ratings than in training is given as a row or a mapping of all of them;
         `AutoRecRegressor` recognises such users, and its notes say when.
+
+        References
+        ----------
+        .. [1] H. Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", Proc. The World Wide
+           Web Conference, 2019.
         """
         fitted = fitted_of(self)
         check_n(n)
@@ -306,6 +329,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             exclude_seen=exclude_seen,
             candidates=candidates,
             exclude=exclude,
+            rank_by=rank_by,
             return_std=return_std,
         )
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import scipy.sparse
 
+from ._core.exposure import Exposure, fit_exposure
 from ._core.matrix import ReadTable, Table, rows_or_none
 from ._core.query import Query
 from ._core.scores import Embeddings, Scores, best_of, slices
@@ -25,6 +26,8 @@ __all__ = ["Fitted", "RatingModel", "Trained"]
 _CHUNK = 2**23
 # And of one that is as fast when small.
 _SMALL = 2**13
+# Least gain from an item that is met, as a share of the rating range.
+_LEAST_GAIN = 1e-3
 # Cells whose standard deviations are computed at a time: each takes about 50 bytes.
 _N_DEVIATIONS = 2**21
 
@@ -148,8 +151,9 @@ class Fitted:
         return shown
 
     def __getstate__(self) -> dict[str, Any]:
-        # Without what is computed when it is needed.
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        # Without what is computed when it is needed, but for what takes long.
+        state = {one.name: getattr(self, one.name) for one in fields(self)}
+        return state | {name: one for name, one in vars(self).items() if name == "exposure"}
 
     @property
     def has_targets(self) -> bool:
@@ -318,6 +322,36 @@ class Fitted:
         best, scores = Scores(same, Embeddings(np.zeros((len(counts), 0)), counts)).top(n, hidden)
         # Exactly: lists are compared in single precision.
         return best, np.where(np.isnan(scores), np.nan, counts[best])
+
+    def most_relevant(
+        self,
+        users: Embeddings,
+        query: Query,
+        columns: np.ndarray,
+        n: int,
+        hidden: scipy.sparse.csr_array | None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The same by relevance: exposure times what the predicted rating is above the lowest."""
+        n, (low, high) = min(n, len(columns)), self.inputs.scale.bounds
+        # What is predicted below the lowest rating is still to be met more or less; and where all
+        # ratings are one number, exposure is all that is known.
+        least = _LEAST_GAIN * (high - low) or 1.0
+        best, scores = np.zeros((len(users), n), dtype=np.int64), np.full((len(users), n), np.nan)
+        for part in slices(len(users), max(1, _CHUNK // max(1, len(self.items)))):
+            gain = Scores(users[part], self.items[columns]).block() - low
+            np.maximum(gain, least, out=gain)
+            gain *= self.exposure.of_users(query.take(part).ratings)[:, columns]
+            relevance = gain.astype(np.float32)
+            if hidden is not None:
+                relevance[hidden[part].tocoo().coords] = -np.inf
+            best[part], scores[part] = best_of(relevance, n)
+        scores[np.isneginf(scores)] = np.nan
+        return best, scores
+
+    @cached_property
+    def exposure(self) -> Exposure:
+        """Which items users meet; computed when it is first needed."""
+        return fit_exposure(self.seen)
 
     def most_similar(
         self, codes: np.ndarray, columns: np.ndarray, n: int

@@ -160,14 +160,27 @@ def list_top(
     exclude_seen: bool,
     candidates: Any,
     exclude: Any,
+    rank_by: str,
     return_std: bool,
 ) -> tuple[np.ndarray, ...]:
     """Lists, as `recommend` returns them."""
+    if rank_by not in ("rating", "relevance"):
+        raise ValueError(f"rank_by is {rank_by!r}; give 'rating' or 'relevance'.")
+    if rank_by == "relevance" and fitted.has_targets:
+        raise ValueError(
+            "rank_by='relevance' needs to know who has rated which of the listed items, and "
+            "after fit(X, y) users are known by other columns. Use rank_by='rating'."
+        )
     columns = _read_candidates(fitted, candidates, exclude)
     hidden = audience.seen if exclude_seen else None
     if hidden is not None and len(columns) < hidden.shape[1]:
         hidden = hidden[:, columns]
-    best, scores = fitted.best(audience.embeddings, columns, n, hidden)
+    if rank_by == "rating":
+        best, scores = fitted.best(audience.embeddings, columns, n, hidden)
+    else:
+        best, scores = fitted.most_relevant(
+            audience.embeddings, audience.query(), columns, n, hidden
+        )
     numbers = [scores]
     if return_std:
         rows, ranks = np.nonzero(~np.isnan(scores))

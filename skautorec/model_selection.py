@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator
@@ -219,7 +219,11 @@ class GlobalTimeSplit(_TimeSplit):
 
 
 def make_top_n_scorer(
-    metric: str, *, n: int = 10, relevant_from: float | None = None
+    metric: str,
+    *,
+    n: int = 10,
+    relevant_from: float | None = None,
+    rank_by: Literal["rating", "relevance"] = "rating",
 ) -> Callable[..., float]:
     """Make a scorer of top-N lists, for ``scoring=`` of scikit-learn's tools.
 
@@ -236,6 +240,8 @@ def make_top_n_scorer(
     relevant_from : float, default=None
         Lowest rating, in rating units, of a relevant item. None takes every item that the user has
         rated in the fold, whatever the rating. Not for ``"coverage"`` and ``"novelty"``.
+    rank_by : {"rating", "relevance"}, default="rating"
+        Which lists are scored, as in `AutoRecRegressor.recommend`.
 
     Returns
     -------
@@ -266,9 +272,8 @@ def make_top_n_scorer(
     ``recommend`` raises a KeyError for a user whom it does not know; slices of one `Ratings`, as in
     cross-validation, always know all users.
 
-    An estimator of ratings is trained on observed ratings only, and a list ranks all items, also
-    those that nobody like the user would rate: a different task, which lower RMSE does not promise
-    to do better.
+    Lists by predicted rating rank all items, also those that nobody like the user would rate: a
+    different task than predicting ratings, which a lower RMSE does not promise to do better.
 
     Examples
     --------
@@ -282,8 +287,8 @@ def make_top_n_scorer(
     >>> cross_val_score(model, ratings, cv=KFold(3), scoring=scorer).shape
     (3,)
     """
-    _check_scorer(metric, n, relevant_from)
-    return _TopNScorer(metric, n, relevant_from)
+    _check_scorer(metric, n, relevant_from, rank_by)
+    return _TopNScorer(metric, n, relevant_from, rank_by)
 
 
 @dataclass(frozen=True, repr=False)
@@ -293,9 +298,12 @@ class _TopNScorer:
     metric: str
     n: int
     relevant_from: float | None
+    rank_by: str
 
     def __repr__(self) -> str:
-        return f"make_top_n_scorer({self.metric!r}, n={self.n}, relevant_from={self.relevant_from})"
+        given = f"{self.metric!r}, n={self.n}, relevant_from={self.relevant_from}"
+        choice = "" if self.rank_by == "rating" else f", rank_by={self.rank_by!r}"
+        return f"make_top_n_scorer({given}{choice})"
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
         ratings = _check_ratings(X, self)
@@ -325,7 +333,9 @@ class _TopNScorer:
                 f"{self!r} scores recommendations, and {type(estimator).__name__} has no "
                 "recommend. Give an AutoRecRegressor, not wrapped in another estimator."
             )
-        item_ids, scores = estimator.recommend(user_ids, n=self.n)
+        # What lists by ratings alone need not know of the choice.
+        choice = {} if self.rank_by == "rating" else {"rank_by": self.rank_by}
+        item_ids, scores = estimator.recommend(user_ids, n=self.n, **choice)
         return np.ma.array(item_ids, mask=np.isnan(scores))
 
 
@@ -356,13 +366,15 @@ def _check_ratings(X: Any, what: object) -> Ratings:
     return X
 
 
-def _check_scorer(metric: Any, n: Any, relevant_from: Any) -> None:
+def _check_scorer(metric: Any, n: Any, relevant_from: Any, rank_by: Any) -> None:
     known = [*_OF_HELDOUT, *_OF_TRAINING]
     if metric not in known:
         names = ", ".join(map(repr, known[:-1]))
         raise ValueError(f"metric is {metric!r}; give {names} or {known[-1]!r}.")
     if not _is_whole(n) or n < 1:
         raise ValueError(f"n is {n!r}; give the length of the lists, an integer of at least 1.")
+    if rank_by not in ("rating", "relevance"):
+        raise ValueError(f"rank_by is {rank_by!r}; give 'rating' or 'relevance'.")
     if relevant_from is not None and not (
         isinstance(relevant_from, Real) and isfinite(relevant_from)
     ):

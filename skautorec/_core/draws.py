@@ -8,6 +8,7 @@ rows that are added at the end change nobody else's draws.
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse
 import torch
 from torch import Tensor
 
@@ -68,6 +69,17 @@ class Draws:
         """
         mixed = _finished(encoded.add_(decoded))
         return mixed.bitwise_and_(2**24 - 1).to(torch.float32).mul_(2.0**-24)
+
+    def of_matrix(self, cells: scipy.sparse.csr_array) -> np.ndarray:
+        """Draw a uniform number in [0, 1) for each stored cell of users x items, float32."""
+        users, items = (
+            self.into(side).of_positions(torch.arange(n))
+            for side, n in zip(("users", "items"), cells.shape, strict=True)
+        )
+        lengths, columns = np.diff(cells.indptr), torch.tensor(cells.indices, dtype=torch.int64)
+        of_users = users.repeat_interleave(torch.tensor(lengths, dtype=torch.int64))
+        uniform: np.ndarray = self.of_cells(of_users, items[columns]).numpy()
+        return uniform
 
     def order(self, n: int) -> np.ndarray:
         """Random order of ``n`` positions."""

@@ -145,15 +145,8 @@ class _Split:
 
     def _is_out(self, cells: scipy.sparse.csr_array) -> np.ndarray:
         """Choose cells at random; none where it would be all."""
-        users, items = (
-            self.draws.into(side).of_positions(torch.arange(n))
-            for side, n in zip(("users", "items"), cells.shape, strict=True)
-        )
-        lengths, columns = np.diff(cells.indptr), torch.tensor(cells.indices, dtype=torch.int64)
-        of_users = users.repeat_interleave(torch.tensor(lengths, dtype=torch.int64))
-        uniform = self.draws.of_cells(of_users, items[columns])
         usual = np.clip(_N_HELD_OUT / max(1, cells.nnz), _LEAST_FRACTION, _MOST_FRACTION)
-        is_out: np.ndarray = (uniform < (self.fraction or usual)).numpy()
+        is_out: np.ndarray = self.draws.of_matrix(cells) < (self.fraction or usual)
         if is_out.all():
             is_out[:] = False
         return is_out

@@ -19,6 +19,7 @@ from .._core.biases import Biases
 from .._core.codes import Sums
 from .._core.encoder import Encoder
 from .._core.encoding import Encoding
+from .._core.exposure import Exposure
 from .._core.model import ItemPart, Member, Model, UserPart
 from .._core.network import ACTIVATIONS
 from .._core.scores import Embeddings
@@ -321,6 +322,16 @@ _ALL = {
     "user_bias": Array("f8", "users", high=_RATINGS),
     "item_factors": Array("f8", "targets", "factors", high=_RATINGS),
     "item_bias": Array("f8", "targets", high=_RATINGS),
+    "exposure": Optional(
+        Record(
+            Exposure,
+            lambda exposure: bool((np.diff(exposure.items) > 0).all()),
+            items=Array("i8", "weighted", low=0),
+            weights=Array("f4", "weighted", "weighted", high=1e3),
+            popularity=Array("f4", "targets", low=0, high=1),
+            penalty=_POSITIVE,
+        )
+    ),
 }
 # What each keeps besides, by the names of attributes.
 ESTIMATORS: dict[str, dict[str, Field]] = {
@@ -370,6 +381,7 @@ def pack(name: str, fitted: Fitted, attributes: dict[str, Any]) -> Content:
         "item_bias": fitted.items.bias,
         "model": fitted.model,
         "ranked_by_counts": fitted.counts is not None,
+        "exposure": vars(fitted).get("exposure"),
     }
     content = Content()
     content.values["has_targets"] = fitted.has_targets
@@ -419,6 +431,8 @@ def unpack(name: str, content: Content) -> tuple[Fitted, dict[str, Any]]:
         things["training"],
         counts,
     )
+    if things["exposure"] is not None:
+        vars(fitted)["exposure"] = things["exposure"]
     # 3. What is true of several parts at once.
     _check(fitted, attributes)
     need(not content.values and not content.arrays, "it holds more than it should")
@@ -448,6 +462,9 @@ def _check(fitted: Fitted, attributes: dict[str, Any]) -> None:
     largest = width * _largest(users.factors) * _largest(items.factors)
     largest += _largest(users.bias) + _largest(items.bias)
     need(largest <= _LARGEST, "predictions would not be finite")
+    exposure = vars(fitted).get("exposure")
+    is_known = exposure is None or int(exposure.items.max(initial=0)) < len(items)
+    need(is_known and (exposure is None or not fitted.has_targets), "exposure is of other items")
 
 
 def _are_within(cells: scipy.sparse.csr_array, scale: Scale) -> bool:
