@@ -16,11 +16,11 @@ from ._core.query import Query
 from ._core.scores import Embeddings, Scores, best_of, slices
 from ._core.training_set import TrainingSet, compact
 from ._data.frames import has_own_index, is_frame
-from ._data.ids import Ids, as_id_array
+from ._data.ids import as_id_array
 from ._data.inputs import TrainingInput, read_rows
-from ._data.scale import Columns, Scale, table_in_stars
+from ._data.scale import Layout, Scale
 
-__all__ = ["Fitted", "RatingModel", "Trained"]
+__all__ = ["Fitted", "RatingModel", "Trained", "check_rank_by"]
 
 # Elements of the largest temporary.
 _CHUNK = 2**23
@@ -30,6 +30,12 @@ _SMALL = 2**13
 _LEAST_GAIN = 1e-3
 # Cells whose standard deviations are computed at a time: each takes about 50 bytes.
 _N_DEVIATIONS = 2**21
+
+
+def check_rank_by(rank_by: Any) -> None:
+    """Refuse what lists cannot be ranked by."""
+    if rank_by not in ("rating", "relevance"):
+        raise ValueError(f"rank_by is {rank_by!r}; give 'rating' or 'relevance'.")
 
 
 class RatingModel(Protocol):
@@ -79,7 +85,7 @@ class Trained:
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class Fitted(Layout):
     """A fitted model in rating units, with the ids and ratings that it was fitted to.
 
     It never changes, so whoever takes it from an estimator once reads one model, whatever other
@@ -87,14 +93,6 @@ class Fitted:
 
     Attributes
     ----------
-    user_ids : Ids
-    inputs, targets : Columns
-        What is given of users and what is predicted: the same object but after ``fit(X, y)`` with
-        a matrix.
-    target_ndim : int
-        Dimensions of the predictions for a matrix.
-    feature_names : ndarray or None
-        Names that scikit-learn knows the columns by.
     model : RatingModel
     users, items : Embeddings
         Of the training users and the target items: a predicted rating is an inner product of
@@ -105,11 +103,6 @@ class Fitted:
         What lists rank items by in place of predicted ratings.
     """
 
-    user_ids: Ids
-    inputs: Columns
-    targets: Columns
-    target_ndim: int
-    feature_names: np.ndarray | None
     model: RatingModel
     users: Embeddings
     items: Embeddings
@@ -121,7 +114,7 @@ class Fitted:
         """Turn what a training gave into rating units, and keep the ratings."""
         table, scale = given.table(), given.targets.scale
         return cls(
-            given.users,
+            given.user_ids,
             given.inputs,
             given.targets,
             given.target_ndim,
@@ -156,19 +149,13 @@ class Fitted:
         return state | {name: one for name, one in vars(self).items() if name == "exposure"}
 
     @property
-    def has_targets(self) -> bool:
-        """Whether other columns are predicted than those given."""
-        return self.targets is not self.inputs
-
-    @property
     def seen(self) -> scipy.sparse.csr_array:
         """Rated cells of the target items, a row per training user."""
         return self.training.targets
 
     def _table(self) -> Table:
         """Training ratings in the units of training."""
-        table = Table(self.training.inputs, self.training.y)
-        return table_in_stars(table, self.inputs, self.targets)
+        return self.to_stars(self.training)
 
     # Users
 
@@ -208,7 +195,7 @@ class Fitted:
             None if part is None else rows_or_none(part, codes)
             for part in (self.training.inputs, self.training.y)
         )
-        ratings = table_in_stars(Table(inputs, y), self.inputs, self.targets).joined
+        ratings = self.to_stars(Table(inputs, y)).joined
         return Query(ratings, ratings.data, codes)
 
     def fold_in(self, query: Query) -> Embeddings:

@@ -18,7 +18,7 @@ from ._data.ids import plain
 from ._data.inputs import warn_of_outsiders
 from ._data.lookup import as_single, known_codes
 from ._data.ratings import Ratings
-from ._fitted import Fitted
+from ._fitted import Fitted, check_rank_by
 
 __all__ = [
     "Audience",
@@ -164,8 +164,7 @@ def list_top(
     return_std: bool,
 ) -> tuple[np.ndarray, ...]:
     """Lists, as `recommend` returns them."""
-    if rank_by not in ("rating", "relevance"):
-        raise ValueError(f"rank_by is {rank_by!r}; give 'rating' or 'relevance'.")
+    check_rank_by(rank_by)
     if rank_by == "relevance" and fitted.has_targets:
         raise ValueError(
             "rank_by='relevance' needs to know who has rated which of the listed items, and "
@@ -175,18 +174,19 @@ def list_top(
     hidden = audience.seen if exclude_seen else None
     if hidden is not None and len(columns) < hidden.shape[1]:
         hidden = hidden[:, columns]
-    if rank_by == "rating":
-        best, scores = fitted.best(audience.embeddings, columns, n, hidden)
+    users, query = audience.embeddings, None
+    if return_std or rank_by == "relevance":
+        query = audience.query()
+    if query is not None and rank_by == "relevance":
+        best, scores = fitted.most_relevant(users, query, columns, n, hidden)
     else:
-        best, scores = fitted.most_relevant(
-            audience.embeddings, audience.query(), columns, n, hidden
-        )
+        best, scores = fitted.best(users, columns, n, hidden)
     numbers = [scores]
-    if return_std:
+    if query is not None and return_std:
         rows, ranks = np.nonzero(~np.isnan(scores))
         std = np.full_like(scores, np.nan)
         items = columns[best][rows, ranks]
-        std[rows, ranks] = fitted.deviations(audience.embeddings, audience.query(), rows, items)
+        std[rows, ranks] = fitted.deviations(users, query, rows, items)
         numbers.append(std)
     ids = fitted.targets.ids.array
     return _laid_out(ids[columns[best]], numbers, n, audience.is_single, ids[:1])

@@ -14,7 +14,7 @@ from sklearn.model_selection import BaseCrossValidator
 
 from . import metrics
 from ._data.ratings import Ratings
-from ._fitted import Fitted
+from ._fitted import Fitted, check_rank_by
 
 __all__ = ["GlobalTimeSplit", "UserTimeSplit", "make_top_n_scorer"]
 
@@ -373,8 +373,7 @@ def _check_scorer(metric: Any, n: Any, relevant_from: Any, rank_by: Any) -> None
         raise ValueError(f"metric is {metric!r}; give {names} or {known[-1]!r}.")
     if not _is_whole(n) or n < 1:
         raise ValueError(f"n is {n!r}; give the length of the lists, an integer of at least 1.")
-    if rank_by not in ("rating", "relevance"):
-        raise ValueError(f"rank_by is {rank_by!r}; give 'rating' or 'relevance'.")
+    check_rank_by(rank_by)
     if relevant_from is not None and not (
         isinstance(relevant_from, Real) and isfinite(relevant_from)
     ):

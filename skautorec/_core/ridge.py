@@ -351,26 +351,16 @@ def relative_variances(
     queries = features(at_codes, at_codes.new_ones(len(at_codes)))
     variances = queries.square().sum(dim=1)[at_indices]
     for rows, cells in groups(indptr, codes.width, at_indptr.diff() > 0):
-        # 1. The Hessian: of rows with few cells through these, of which it is the identity and what
-        #    they explain; of others through the units.
-        some, *more = pieces(cells, codes.width)
-        z = features(codes.take(rows, some), (some >= 0).to(at_codes.dtype))
-        through_cells = not more and _few(z)
-        inner = z @ z.transpose(1, 2) if through_cells else z.transpose(1, 2) @ z
-        for piece in more:
-            z = features(codes.take(rows, piece), (piece >= 0).to(at_codes.dtype))
-            inner += z.transpose(1, 2) @ z
-        inner.diagonal(dim1=1, dim2=2).add_(1)
-        # 2. Its factors.
-        factors, is_positive = _cholesky(inner)
-        if not is_positive.all():
-            factors[~is_positive] = _factors(inner[~is_positive].double()).to(inner.dtype)
-        # 3. Row by row, since each has other predictions: the prior variance less what the cells
+        # 1. Factors of the Hessian, through the cells or the units of the rows.
+        cuts = pieces(cells, codes.width)
+        blocks = (features(codes.take(rows, some), (some >= 0).to(at_codes.dtype)) for some in cuts)
+        factors, z = _hessian(blocks, is_whole=len(cuts) == 1)
+        # 2. Row by row, since each has other predictions: the prior variance less what the cells
         #    explain, or the quadratic form itself.
         for i, row in enumerate(rows.tolist()):
             part = slice(int(at_indptr[row]), int(at_indptr[row + 1]))
             right = queries[at_indices[part]].t()
-            if through_cells:
+            if z is not None:
                 right = torch.linalg.solve_triangular(factors[i], z[i] @ right, upper=False)
                 variances[part] -= right.square().sum(dim=0)
             else:
@@ -378,6 +368,36 @@ def relative_variances(
                 variances[part] = right.square().sum(dim=0)
     # Rounding may leave less than nothing of a large prior variance.
     return variances.clamp(min=0)
+
+
+def _hessian(blocks: Iterable[Tensor], is_whole: bool) -> tuple[Tensor, Tensor | None]:
+    """Factor the Hessian of some rows, whose prior is the unit Gaussian.
+
+    Parameters
+    ----------
+    blocks : iterable of Tensor of shape (n_rows, length, k + 1)
+        Features of their cells, a block at a time.
+    is_whole : bool
+        Whether there is one block only.
+
+    Returns
+    -------
+    factors : Tensor
+        Through the units or, of rows with few cells, through these.
+    z : Tensor or None
+        The features where it is through the cells.
+    """
+    remaining = iter(blocks)
+    z = next(remaining)
+    through_cells = is_whole and _few(z)
+    inner = z @ z.transpose(1, 2) if through_cells else z.transpose(1, 2) @ z
+    for other in remaining:
+        inner += other.transpose(1, 2) @ other
+    inner.diagonal(dim1=1, dim2=2).add_(1)
+    factors, is_positive = _cholesky(inner)
+    if not is_positive.all():
+        factors[~is_positive] = _factors(inner[~is_positive].double()).to(inner.dtype)
+    return factors, z if through_cells else None
 
 
 def groups(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from .matrix import values_at, with_values
+from .matrix import Table, values_at, with_values
 
 __all__ = ["TrainingSet", "compact"]
 
@@ -21,23 +21,8 @@ _OTHERS = 10
 
 
 @dataclass(frozen=True, eq=False)
-class TrainingSet:
-    """Ratings that a model was fitted to, in rating units and in a small type.
-
-    Attributes
-    ----------
-    inputs : csr_array of shape (n_users, n_items)
-    y : csr_array of shape (n_users, n_targets) or None
-        Further columns that are predicted; None where those of the inputs are.
-    """
-
-    inputs: scipy.sparse.csr_array
-    y: scipy.sparse.csr_array | None
-
-    @property
-    def targets(self) -> scipy.sparse.csr_array:
-        """The columns that are predicted."""
-        return self.inputs if self.y is None else self.y
+class TrainingSet(Table):
+    """Ratings that a model was fitted to, in rating units and in a small type."""
 
     def recognise(self, ratings: scipy.sparse.csr_array) -> np.ndarray:
         """Say which training user each row of ratings is, -1 for a new one.

@@ -25,7 +25,7 @@ from .plausible import (
     warn_of_other_value,
 )
 from .ratings import Ratings
-from .scale import Columns, Scale, table_in_stars
+from .scale import Columns, Layout, Scale
 from .values import to_float64, without_mask
 
 __all__ = [
@@ -49,42 +49,27 @@ _HIDDEN_SEED = 0
 _BEYOND = 0.05
 
 
-@dataclass(frozen=True)
-class TrainingInput:
+@dataclass(frozen=True, eq=False)
+class TrainingInput(Layout):
     """What ``fit`` was given, checked.
 
     Attributes
     ----------
-    users : Ids
-    inputs, targets : Columns
-        What is given of users and what is predicted: the same object but after ``fit(X, y)`` with
-        a matrix.
-    target_ndim : int
-        Dimensions of the predictions for a matrix.
-    feature_names : ndarray or None
-        Names of a frame's columns where all are texts.
     source : Ratings or Table
         Where the ratings are.
     """
 
-    users: Ids
-    inputs: Columns
-    targets: Columns
-    target_ndim: int
-    feature_names: np.ndarray | None
     source: Ratings | Table
 
     def table(self) -> Table:
         """Ratings in rating units: of `Ratings` made anew, so that a fit need not keep them."""
-        return (
-            Table(self.source.to_matrix(), None)
-            if isinstance(self.source, Ratings)
-            else self.source
-        )
+        if isinstance(self.source, Ratings):
+            return Table(self.source.to_matrix(), None)
+        return self.source
 
     def in_stars(self) -> Table:
         """Ratings in the units of training."""
-        return table_in_stars(self.table(), self.inputs, self.targets)
+        return self.to_stars(self.table())
 
 
 def read_training_input(

@@ -15,7 +15,7 @@ from .._core.matrix import Table
 from .._core.scores import Embeddings
 from .ids import Ids
 
-__all__ = ["Columns", "Scale", "table_in_stars"]
+__all__ = ["Columns", "Layout", "Scale"]
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,34 @@ class Columns:
         return len(self.ids)
 
 
-def table_in_stars(table: Table, inputs: Columns, targets: Columns) -> Table:
-    """Ratings in the units of training, from those in rating units."""
-    y = None if table.y is None else targets.scale.to_stars(table.y)
-    return Table(inputs.scale.to_stars(table.inputs), y)
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Whose ratings of what: what a fit is given, and what it leaves, begin with it.
+
+    Attributes
+    ----------
+    user_ids : Ids
+    inputs, targets : Columns
+        What is given of users and what is predicted: the same object but after ``fit(X, y)`` with
+        a matrix.
+    target_ndim : int
+        Dimensions of the predictions for a matrix.
+    feature_names : ndarray or None
+        Names that scikit-learn knows the columns by: those of a frame where all are texts.
+    """
+
+    user_ids: Ids
+    inputs: Columns
+    targets: Columns
+    target_ndim: int
+    feature_names: np.ndarray | None
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether other columns are predicted than those given."""
+        return self.targets is not self.inputs
+
+    def to_stars(self, table: Table) -> Table:
+        """Ratings in the units of training, from those in rating units."""
+        y = None if table.y is None else self.targets.scale.to_stars(table.y)
+        return Table(self.inputs.scale.to_stars(table.inputs), y)

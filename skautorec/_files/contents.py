@@ -413,18 +413,14 @@ def unpack(name: str, content: Content) -> tuple[Fitted, dict[str, Any]]:
     sizes["columns"] = sizes["items"] + (sizes["targets"] if has_targets else 0)
     # 2. The rest.
     things, attributes = take(_ALL), take(ESTIMATORS[name])
-    feature_names = None
-    if _FLAG.take("feature_names", content):
-        names = inputs.ids.array.tolist()
-        need(all(type(one) is str for one in names), "a name of a feature is no text")
-        feature_names = np.array(names, dtype=object)
+    has_names = _FLAG.take("feature_names", content)
     counts = attributes["item_counts_"] if attributes.pop("ranked_by_counts", False) else None
     fitted = Fitted(
         ids["users"],
         inputs,
         targets,
         things["target_ndim"],
-        feature_names,
+        _feature_names(inputs.ids) if has_names else None,
         attributes.pop("model"),
         Embeddings(things["user_factors"], things["user_bias"]),
         Embeddings(things["item_factors"], things["item_bias"]),
@@ -437,6 +433,12 @@ def unpack(name: str, content: Content) -> tuple[Fitted, dict[str, Any]]:
     _check(fitted, attributes)
     need(not content.values and not content.arrays, "it holds more than it should")
     return fitted, attributes
+
+
+def _feature_names(ids: Ids) -> np.ndarray:
+    names = ids.array.tolist()
+    need(all(type(one) is str for one in names), "a name of a feature is no text")
+    return np.array(names, dtype=object)
 
 
 def _check(fitted: Fitted, attributes: dict[str, Any]) -> None:
