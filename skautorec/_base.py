@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self, overload
+from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
@@ -58,6 +58,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
     # Where the link in a notebook's picture of the estimator leads.
     _doc_link_module = "skautorec"
     _doc_link_template = DOCUMENTATION + "generated/{estimator_module}.{estimator_name}.html"
+    # What lists are ranked by if nobody says.
+    _ranks_by: ClassVar[str] = "rating"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -210,7 +212,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         exclude_seen: bool = ...,
         candidates: Any = ...,
         exclude: Any = ...,
-        rank_by: Literal["rating", "relevance"] = ...,
+        rank_by: Literal["relevance", "rating"] | None = ...,
         return_std: Literal[False] = ...,
     ) -> tuple[np.ndarray, np.ndarray]: ...
     @overload
@@ -222,7 +224,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         exclude_seen: bool = ...,
         candidates: Any = ...,
         exclude: Any = ...,
-        rank_by: Literal["rating", "relevance"] = ...,
+        rank_by: Literal["relevance", "rating"] | None = ...,
         return_std: Literal[True],
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
     @overload
@@ -234,7 +236,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         exclude_seen: bool = ...,
         candidates: Any = ...,
         exclude: Any = ...,
-        rank_by: Literal["rating", "relevance"] = ...,
+        rank_by: Literal["relevance", "rating"] | None = ...,
         return_std: bool,
     ) -> tuple[np.ndarray, ...]: ...
     def recommend(
@@ -245,10 +247,10 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         exclude_seen: bool = True,
         candidates: Any = None,
         exclude: Any = None,
-        rank_by: Literal["rating", "relevance"] = "rating",
+        rank_by: Literal["relevance", "rating"] | None = None,
         return_std: bool = False,
     ) -> tuple[np.ndarray, ...]:
-        """Recommend the items with the highest predicted ratings.
+        """Recommend items: those that users are likely to meet and to like.
 
         Parameters
         ----------
@@ -266,11 +268,11 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             List only these items; None allows all.
         exclude : sequence of item ids, default=None
             Never list these items.
-        rank_by : {"rating", "relevance"}, default="rating"
-            What items are ranked by. ``"rating"`` is the predicted rating: how much users would
-            like an item if they came to it. ``"relevance"`` is what they are likely to come to and
-            to like; see the notes. It finds several times as many of the items that users go on to
-            rate highly.
+        rank_by : {"relevance", "rating"}, default=None
+            What items are ranked by. ``"relevance"`` is what users are likely to meet *and* to
+            like; see the notes. ``"rating"`` is the predicted rating: how much users would like an
+            item if they came to it, whether or not they ever do. None is relevance with
+            `AutoRecRegressor`, unless after ``fit(X, y)``, and the rating with baselines.
         return_std : bool, default=False
             Also return standard deviations, as `predict` does.
 
@@ -279,11 +281,12 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         item_ids : ndarray of shape (n_listed,) or (n_users, n)
             Best first; equal scores in the order of ``item_ids_``.
         scores : ndarray of float64 of the same shape
-            Predicted ratings in rating units, **not clipped** to the rating range, since clipping
-            would make the order of a generous user's list arbitrary. They are compared in single
-            precision, so that rounding, which differs between one user and a batch, does not
-            reorder a list. `PopularityRecommender` may count ratings instead. With
-            ``rank_by="relevance"``, relevances.
+            What the items are ranked by. Relevances are in rating units above the lowest rating,
+            times an exposure, which is about 0 to 1. Predicted ratings are in rating units and
+            **not clipped** to the rating range, since clipping would make the order of a generous
+            user's list arbitrary. Scores are compared in single precision, so that rounding, which
+            differs between one user and a batch, does not reorder a list. `PopularityRecommender`
+            may count ratings instead.
         std : ndarray of float64 of the same shape
             Only with ``return_std``: of a rating by the user, noise included, in rating units.
 
@@ -301,11 +304,12 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         Notes
         -----
         **Relevance** is the exposure of a user to an item times what the predicted rating is above
-        the lowest one. Exposure is predicted from who has rated what, by a linear autoencoder of
-        this pattern in closed form in which no item explains itself [1]_; its penalty is chosen on
-        held-out ratings. It is computed at the first such list (a second for 1,700 items, twenty
-        for 7,000), takes 4 bytes for each pair of items, and is kept by ``save`` and by pickle from
-        then on. Of more than 20,000 items those with the fewest ratings have only their popularity.
+        the lowest one. Exposure is what who has rated what tells of the items that the user will
+        come to: the prediction of a linear autoencoder of this pattern in closed form, in which no
+        item explains itself [1]_. What the user rated above their mean counts for more. The penalty
+        is chosen by lists of held-out ratings. It is computed at the first such list or before
+        ``save`` (a second for 1,700 items, two for 3,700 items and a million ratings, four for
+        15,000), takes 4 kB an item, and is kept by ``save`` and by pickle from then on.
 
         One user gets 1-D arrays, as long as there are items to list, at most ``n``. A batch gets
         ``(n_users, n)`` arrays; where a user has fewer than ``n`` items to list the row is padded:
@@ -329,9 +333,13 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             exclude_seen=exclude_seen,
             candidates=candidates,
             exclude=exclude,
-            rank_by=rank_by,
+            rank_by=self._ranking(fitted) if rank_by is None else rank_by,
             return_std=return_std,
         )
+
+    def _ranking(self, fitted: Fitted) -> str:
+        """What lists of a fitted estimator are ranked by if nobody says."""
+        return "rating" if fitted.has_targets else self._ranks_by
 
     def fold_in(self, user: Any) -> tuple[np.ndarray, Any]:
         """Factors and biases of users, known or new, for use outside of the estimator.
@@ -452,10 +460,13 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
 
         Notes
         -----
-        The file holds the training ratings. A ``RandomState`` instance in ``random_state`` is saved
-        as None. Callbacks, and attributes that are not the estimator's, are not saved.
+        The file holds the training ratings, and what lists by relevance need where these are the
+        usual ones. A ``RandomState`` instance in ``random_state`` is saved as None. Callbacks, and
+        attributes that are not the estimator's, are not saved.
         """
         fitted = fitted_of(self)
+        if self._ranking(fitted) == "relevance":
+            _ = fitted.exposure  # so that whoever serves the file need not compute it
         params = self.get_params(deep=False)
         if isinstance(params.get("random_state"), np.random.RandomState):
             params["random_state"] = None

@@ -11,9 +11,11 @@ import numpy as np
 import scipy.sparse
 
 from ._core.exposure import Exposure, fit_exposure
+from ._core.lists import best_of, slices, top
 from ._core.matrix import ReadTable, Table, rows_or_none
 from ._core.query import Query
-from ._core.scores import Embeddings, Scores, best_of, slices
+from ._core.relevance import Relevance
+from ._core.scores import Embeddings, Scores
 from ._core.training_set import TrainingSet, compact
 from ._data.frames import has_own_index, is_frame
 from ._data.ids import as_id_array
@@ -34,8 +36,8 @@ _N_DEVIATIONS = 2**21
 
 def check_rank_by(rank_by: Any) -> None:
     """Refuse what lists cannot be ranked by."""
-    if rank_by not in ("rating", "relevance"):
-        raise ValueError(f"rank_by is {rank_by!r}; give 'rating' or 'relevance'.")
+    if rank_by not in ("relevance", "rating"):
+        raise ValueError(f"rank_by is {rank_by!r}; give 'relevance' or 'rating'.")
 
 
 class RatingModel(Protocol):
@@ -319,21 +321,18 @@ class Fitted(Layout):
         hidden: scipy.sparse.csr_array | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """The same by relevance: exposure times what the predicted rating is above the lowest."""
-        n, (low, high) = min(n, len(columns)), self.inputs.scale.bounds
-        # What is predicted below the lowest rating is still to be met more or less; and where all
-        # ratings are one number, exposure is all that is known.
-        least = _LEAST_GAIN * (high - low) or 1.0
-        best, scores = np.zeros((len(users), n), dtype=np.int64), np.full((len(users), n), np.nan)
-        for part in slices(len(users), max(1, _CHUNK // max(1, len(self.items)))):
-            gain = Scores(users[part], self.items[columns]).block() - low
-            np.maximum(gain, least, out=gain)
-            gain *= self.exposure.of_users(query.take(part).ratings)[:, columns]
-            relevance = gain.astype(np.float32)
-            if hidden is not None:
-                relevance[hidden[part].tocoo().coords] = -np.inf
-            best[part], scores[part] = best_of(relevance, n)
-        scores[np.isneginf(scores)] = np.nan
-        return best, scores
+        low, high = self.inputs.scale.bounds
+        items = Embeddings(self.items.factors, self.items.bias - low)
+        # Where all ratings are one number, exposure is all that is known.
+        most = high - low or 1.0
+        rated, exposure = query.ratings, self.exposure
+        targets, own = exposure, None if hidden is not None else exposure.own(rated)
+        if len(columns) < len(self.items):
+            items, targets = items[columns], exposure.take(columns)
+            own = None if own is None else own[:, columns]
+        gains = Scores(users, items)
+        relevance = Relevance(gains, _LEAST_GAIN * most, most, rated, exposure, targets, own)
+        return top(relevance, n, hidden)
 
     @cached_property
     def exposure(self) -> Exposure:
@@ -343,7 +342,10 @@ class Fitted(Layout):
     def most_similar(
         self, codes: np.ndarray, columns: np.ndarray, n: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Positions among ``columns`` of the items most like some, and cosines; NaN for nothing."""
+        """Positions among ``columns`` of the items most like some, and how like; NaN for nothing.
+
+        Rated alike, by the cosine of their factors, and met together.
+        """
         best, cosines = np.zeros((len(codes), n), dtype=np.int64), np.full((len(codes), n), np.nan)
         items, (mean, norms) = self.items.without_bias(), self._item_norms
         for part in slices(len(codes), max(1, _CHUNK // max(1, len(items)))):
@@ -351,6 +353,9 @@ class Fitted(Layout):
             unit = (items.factors[own] - mean) / norms[own][:, None]
             block = Scores(Embeddings(unit, -(unit @ mean)), items).block()
             block /= norms
+            if not self.has_targets:
+                block += self.exposure.together(own)
+                block /= 2
             scores = block[:, columns].astype(np.float32)
             scores[own[:, None] == columns] = -np.inf
             best[part], cosines[part] = best_of(scores, n)

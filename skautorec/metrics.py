@@ -11,7 +11,16 @@ import numpy as np
 from ._data.ids import Ids, as_id_array, factorize
 from ._data.ratings import Ratings
 
-__all__ = ["coverage", "hit_rate", "ndcg", "novelty", "recall"]
+__all__ = [
+    "average_precision",
+    "coverage",
+    "hit_rate",
+    "ndcg",
+    "novelty",
+    "precision",
+    "recall",
+    "reciprocal_rank",
+]
 
 
 def ndcg(relevant: Sequence[Any], recommended: Any) -> float:
@@ -140,6 +149,124 @@ def hit_rate(relevant: Sequence[Any], recommended: Any) -> float:
     """
     hits, _ = _find_hits(relevant, recommended)
     return float(np.mean(hits.any(axis=1)))
+
+
+def precision(relevant: Sequence[Any], recommended: Any) -> float:
+    """Compute the share of top-N lists that is relevant.
+
+    Of a user, ``n_hits / n``, also where a list is shorter than ``n``. It cannot reach 1 for users
+    with fewer than ``n`` relevant items.
+
+    Parameters
+    ----------
+    relevant : sequence of n_users collections of item ids
+        What each user should have been shown, in any order.
+    recommended : array-like of shape (n_users, n)
+        Item ids, each at most once in a row. Masked cells of a numpy masked array are
+        padding.
+
+    Returns
+    -------
+    float
+        Mean over users, from 0 to 1. Users without relevant items are left out.
+
+    Raises
+    ------
+    ValueError
+        No user has a relevant item, the two differ in length, an item is listed twice for a user,
+        or ``recommended`` has another shape.
+    TypeError
+        ``recommended`` is no array or list, an entry of ``relevant`` is no collection, or an id is
+        not hashable.
+
+    Examples
+    --------
+    >>> from skautorec.metrics import precision
+    >>> precision([["Alien"], ["Brazil", "Heat"]], [["Alien", "Up"], ["Brazil", "Heat"]])
+    0.75
+    """
+    hits, _ = _find_hits(relevant, recommended)
+    return float(np.mean(hits))
+
+
+def average_precision(relevant: Sequence[Any], recommended: Any) -> float:
+    """Compute the mean average precision (MAP) of top-N lists.
+
+    The precision of the first ``k`` items, averaged over the positions of the relevant ones; those
+    that are not listed count as 0:
+
+        sum over k with a relevant item of n_hits(k) / k
+        / min(n, n_relevant).
+
+    Parameters
+    ----------
+    relevant : sequence of n_users collections of item ids
+        What each user should have been shown, in any order.
+    recommended : array-like of shape (n_users, n)
+        Item ids, best first, each at most once in a row. Masked cells of a numpy masked array are
+        padding.
+
+    Returns
+    -------
+    float
+        Mean over users, from 0 to 1. Users without relevant items are left out.
+
+    Raises
+    ------
+    ValueError
+        No user has a relevant item, the two differ in length, an item is listed twice for a user,
+        or ``recommended`` has another shape.
+    TypeError
+        ``recommended`` is no array or list, an entry of ``relevant`` is no collection, or an id is
+        not hashable.
+
+    Examples
+    --------
+    >>> from skautorec.metrics import average_precision
+    >>> average_precision([["Alien"], ["Brazil", "Heat"]], [["Up", "Alien"], ["Heat", "Up"]])
+    0.5
+    """
+    hits, n_relevant = _find_hits(relevant, recommended)
+    n = hits.shape[1]
+    precisions = np.cumsum(hits, axis=1) / np.arange(1, n + 1)
+    return float(np.mean((hits * precisions).sum(axis=1) / np.minimum(n_relevant, n)))
+
+
+def reciprocal_rank(relevant: Sequence[Any], recommended: Any) -> float:
+    """Compute the mean reciprocal rank (MRR) of top-N lists.
+
+    Of a user, 1 over the position of the first relevant item, and 0 where none is listed.
+
+    Parameters
+    ----------
+    relevant : sequence of n_users collections of item ids
+        What each user should have been shown, in any order.
+    recommended : array-like of shape (n_users, n)
+        Item ids, best first, each at most once in a row. Masked cells of a numpy masked array are
+        padding.
+
+    Returns
+    -------
+    float
+        Mean over users, from 0 to 1. Users without relevant items are left out.
+
+    Raises
+    ------
+    ValueError
+        No user has a relevant item, the two differ in length, an item is listed twice for a user,
+        or ``recommended`` has another shape.
+    TypeError
+        ``recommended`` is no array or list, an entry of ``relevant`` is no collection, or an id is
+        not hashable.
+
+    Examples
+    --------
+    >>> from skautorec.metrics import reciprocal_rank
+    >>> reciprocal_rank([["Alien"], ["Brazil", "Heat"]], [["Up", "Alien"], ["Heat", "Up"]])
+    0.75
+    """
+    hits, _ = _find_hits(relevant, recommended)
+    return float(np.mean(hits.any(axis=1) / (1 + hits.argmax(axis=1))))
 
 
 def coverage(recommended: Any, train: Ratings) -> float:

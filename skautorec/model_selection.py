@@ -19,7 +19,14 @@ from ._fitted import Fitted, check_rank_by
 __all__ = ["GlobalTimeSplit", "UserTimeSplit", "make_top_n_scorer"]
 
 # By what they compare lists with: held-out items, or the training ratings.
-_OF_HELDOUT = {"ndcg": metrics.ndcg, "recall": metrics.recall, "hit_rate": metrics.hit_rate}
+OF_HELDOUT = {
+    "ndcg": metrics.ndcg,
+    "recall": metrics.recall,
+    "precision": metrics.precision,
+    "hit_rate": metrics.hit_rate,
+    "average_precision": metrics.average_precision,
+    "reciprocal_rank": metrics.reciprocal_rank,
+}
 _OF_TRAINING = {"coverage": metrics.coverage, "novelty": metrics.novelty}
 
 
@@ -223,7 +230,7 @@ def make_top_n_scorer(
     *,
     n: int = 10,
     relevant_from: float | None = None,
-    rank_by: Literal["rating", "relevance"] = "rating",
+    rank_by: Literal["relevance", "rating"] | None = None,
 ) -> Callable[..., float]:
     """Make a scorer of top-N lists, for ``scoring=`` of scikit-learn's tools.
 
@@ -232,16 +239,17 @@ def make_top_n_scorer(
 
     Parameters
     ----------
-    metric : {"ndcg", "recall", "hit_rate", "coverage", "novelty"}
-        A function of `skautorec.metrics`. Higher is better for the first three; the others describe
-        the lists.
+    metric : {"ndcg", "recall", "precision", "hit_rate", "average_precision", "reciprocal_rank", \
+            "coverage", "novelty"}
+        A function of `skautorec.metrics`. Higher is better but for the last two, which describe the
+        lists.
     n : int, default=10
         Length of the lists.
     relevant_from : float, default=None
         Lowest rating, in rating units, of a relevant item. None takes every item that the user has
         rated in the fold, whatever the rating. Not for ``"coverage"`` and ``"novelty"``.
-    rank_by : {"rating", "relevance"}, default="rating"
-        Which lists are scored, as in `AutoRecRegressor.recommend`.
+    rank_by : {"relevance", "rating"}, default=None
+        Which lists are scored, as in `AutoRecRegressor.recommend`; None is the estimator's own.
 
     Returns
     -------
@@ -287,32 +295,52 @@ def make_top_n_scorer(
     >>> cross_val_score(model, ratings, cv=KFold(3), scoring=scorer).shape
     (3,)
     """
-    _check_scorer(metric, n, relevant_from, rank_by)
-    return _TopNScorer(metric, n, relevant_from, rank_by)
+    return TopNScorer(metric, n, relevant_from, rank_by)
 
 
 @dataclass(frozen=True, repr=False)
-class _TopNScorer:
+class TopNScorer:
     """What `make_top_n_scorer` returns; a class so that it pickles and prints."""
 
     metric: str
     n: int
     relevant_from: float | None
-    rank_by: str
+    rank_by: str | None
+
+    def __post_init__(self) -> None:
+        _check_scorer(self.metric, self.n, self.relevant_from, self.rank_by)
 
     def __repr__(self) -> str:
         given = f"{self.metric!r}, n={self.n}, relevant_from={self.relevant_from}"
-        choice = "" if self.rank_by == "rating" else f", rank_by={self.rank_by!r}"
+        choice = "" if self.rank_by is None else f", rank_by={self.rank_by!r}"
         return f"make_top_n_scorer({given}{choice})"
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
+        users, judge = self.audience(estimator, X, y)
+        return judge(self.lists(estimator, users))
+
+    def audience(
+        self, estimator: Any, X: Any, y: Any = None
+    ) -> tuple[np.ndarray, Callable[[np.ndarray], float]]:
+        """Ids of the users whose lists are scored, and what scores them."""
         ratings = _check_ratings(X, self)
         if self.metric in _OF_TRAINING:
-            train = _training_ratings(estimator)
-            lists = self._recommend(estimator, ratings.user_ids[np.unique(ratings.users)])
-            return _OF_TRAINING[self.metric](lists, train)
-        user_ids, relevant = _by_user(self._relevant(ratings, y))
-        return _OF_HELDOUT[self.metric](relevant, self._recommend(estimator, user_ids))
+            train, users = training_ratings(estimator), ratings.user_ids[np.unique(ratings.users)]
+            return users, lambda lists: _OF_TRAINING[self.metric](lists, train)
+        users, relevant = _by_user(self._relevant(ratings, y))
+        return users, lambda lists: OF_HELDOUT[self.metric](relevant, lists)
+
+    def lists(self, estimator: Any, users: np.ndarray) -> np.ndarray:
+        """Lists of these users, short ones masked."""
+        if not hasattr(estimator, "recommend"):
+            raise TypeError(
+                f"{self!r} scores recommendations, and {type(estimator).__name__} has no "
+                "recommend. Give an AutoRecRegressor, not wrapped in another estimator."
+            )
+        # What lists in one way only need not know of the choice.
+        choice = {} if self.rank_by is None else {"rank_by": self.rank_by}
+        item_ids, scores = estimator.recommend(users, n=self.n, **choice)
+        return np.ma.array(item_ids, mask=np.isnan(scores))
 
     def _relevant(self, ratings: Ratings, y: Any) -> Ratings:
         if y is not None:
@@ -327,17 +355,6 @@ class _TopNScorer:
             )
         return relevant
 
-    def _recommend(self, estimator: Any, user_ids: np.ndarray) -> np.ndarray:
-        if not hasattr(estimator, "recommend"):
-            raise TypeError(
-                f"{self!r} scores recommendations, and {type(estimator).__name__} has no "
-                "recommend. Give an AutoRecRegressor, not wrapped in another estimator."
-            )
-        # What lists by ratings alone need not know of the choice.
-        choice = {} if self.rank_by == "rating" else {"rank_by": self.rank_by}
-        item_ids, scores = estimator.recommend(user_ids, n=self.n, **choice)
-        return np.ma.array(item_ids, mask=np.isnan(scores))
-
 
 def _by_user(ratings: Ratings) -> tuple[np.ndarray, list[np.ndarray]]:
     """Ids of the users with ratings, and ids of the items that each has rated."""
@@ -346,15 +363,16 @@ def _by_user(ratings: Ratings) -> tuple[np.ndarray, list[np.ndarray]]:
     return ratings.user_ids[users], np.split(ratings.item_ids[ratings.items[order]], starts[1:])
 
 
-def _training_ratings(estimator: Any) -> Ratings:
-    """Who has rated what in the training data; the ratings themselves are not kept."""
+def training_ratings(estimator: Any) -> Ratings:
+    """What a fitted estimator was fitted to, of the items that it lists."""
     fitted = getattr(estimator, "_fitted", None)
     if not isinstance(fitted, Fitted):
         raise TypeError(
             f"{type(estimator).__name__} does not tell a scorer its training ratings; give an "
             "AutoRecRegressor, or use skautorec.metrics on its lists."
         )
-    return Ratings.from_matrix(fitted.seen, item_ids=fitted.targets.ids)
+    ids = {"item_ids": fitted.targets.ids, "user_ids": fitted.user_ids}
+    return Ratings.from_matrix(fitted.seen, **ids)
 
 
 def _check_ratings(X: Any, what: object) -> Ratings:
@@ -367,13 +385,14 @@ def _check_ratings(X: Any, what: object) -> Ratings:
 
 
 def _check_scorer(metric: Any, n: Any, relevant_from: Any, rank_by: Any) -> None:
-    known = [*_OF_HELDOUT, *_OF_TRAINING]
+    known = [*OF_HELDOUT, *_OF_TRAINING]
     if metric not in known:
         names = ", ".join(map(repr, known[:-1]))
         raise ValueError(f"metric is {metric!r}; give {names} or {known[-1]!r}.")
     if not _is_whole(n) or n < 1:
         raise ValueError(f"n is {n!r}; give the length of the lists, an integer of at least 1.")
-    check_rank_by(rank_by)
+    if rank_by is not None:
+        check_rank_by(rank_by)
     if relevant_from is not None and not (
         isinstance(relevant_from, Real) and isfinite(relevant_from)
     ):

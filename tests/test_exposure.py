@@ -11,63 +11,109 @@ from conftest import new
 
 from skautorec import Ratings, _fitted
 from skautorec._core import exposure as exposure_module
+from skautorec._core.draws import Draws
 from skautorec._core.exposure import fit_exposure
+from skautorec._core.relevance import Relevance
 from skautorec.baselines import BiasRegressor, PopularityRecommender
 from skautorec.datasets import make_ratings
 from skautorec.model_selection import make_top_n_scorer
 
 PATTERN = make_ratings(80, 30, 900, random_state=2).to_matrix()
+STARS = PATTERN  # ratings from 1 to 5
 
 
-def test_weights_are_ridge_regressions_of_each_item_on_the_others():
+def direct(X, penalty):
+    """Weights of each item's ridge regression on the others, without their closed form."""
+    weights = np.zeros((X.shape[1], X.shape[1]))
+    for item in range(X.shape[1]):
+        others = np.delete(np.arange(X.shape[1]), item)
+        A = X[:, others].T @ X[:, others] + penalty * np.eye(len(others))
+        weights[others, item] = np.linalg.solve(A, X[:, others].T @ X[:, item])
+    return weights
+
+
+def exposures(exposure, ratings):
+    """Exposure of users to all items, as `Relevance` makes it of its parts."""
+    reached = exposure.codes(ratings) @ exposure.components.T - exposure.own(ratings).toarray()
+    return np.maximum(reached / (1 - exposure.leverage), exposure.least)
+
+
+def test_exposure_is_ridge_regressions_of_each_item_on_the_others():
     exposure = fit_exposure(PATTERN)
-    X = (PATTERN.toarray() > 0).astype(float)
-    assert exposure.items.tolist() == list(range(30))
-    for item in (0, 7, 29):
-        others = np.delete(np.arange(30), item)
-        A = X[:, others].T @ X[:, others] + exposure.penalty * np.eye(29)
-        expected = np.insert(np.linalg.solve(A, X[:, others].T @ X[:, item]), item, 0.0)
-        np.testing.assert_allclose(exposure.weights[:, item], expected, atol=1e-6)
-    np.testing.assert_allclose(exposure.of_users(PATTERN[:9]), X[:9] @ exposure.weights, atol=1e-5)
-    np.testing.assert_allclose(exposure.popularity, X.mean(axis=0), rtol=1e-6)
+    counts = np.diff(PATTERN.indptr)
+    values = PATTERN.toarray()
+    mean = values.sum(axis=1) / counts
+    liking = np.where(values > 0, 1 + (values - mean[:, None]) / 4, 0)
+    expected = liking @ direct((values > 0).astype(float), exposure.penalty)
+    popularity = (values > 0).mean(axis=0)
+    assert (expected > 0.01 * popularity).mean() > 0.9
+    expected = np.maximum(expected, 0.01 * popularity)
+    np.testing.assert_allclose(exposures(exposure, STARS), expected, atol=1e-5)
+    np.testing.assert_allclose(exposure.popularity, popularity, rtol=1e-6)
 
 
-def test_ratings_do_not_matter_to_exposure():
+def test_ratings_do_not_matter_to_what_leads_from_item_to_item():
     others = PATTERN.copy()
     others.data = np.random.default_rng(0).permutation(others.data)
-    np.testing.assert_array_equal(fit_exposure(PATTERN).weights, fit_exposure(others).weights)
+    np.testing.assert_array_equal(fit_exposure(PATTERN).components, fit_exposure(others).components)
 
 
-def test_of_too_many_items_the_rarest_have_their_popularity(monkeypatch):
-    monkeypatch.setattr(exposure_module, "_MOST_ITEMS", 12)
-    counts = np.bincount(PATTERN.indices, minlength=30)
-    exposure = fit_exposure(PATTERN)
-    assert len(exposure.items) == 12 and exposure.weights.shape == (12, 12)
-    rarest = np.setdiff1d(np.arange(30), exposure.items)
-    assert counts[exposure.items].min() >= counts[rarest].max()
-    reached = exposure.of_users(PATTERN[:5])
-    np.testing.assert_allclose(reached[:, rarest], np.tile(counts[rarest] / 80, (5, 1)), rtol=1e-6)
-    X = (PATTERN[:5][:, exposure.items].toarray() > 0).astype(float)
-    np.testing.assert_allclose(reached[:, exposure.items], X @ exposure.weights, atol=1e-5)
+@pytest.mark.parametrize("chunk", [2**23, 2**9])  # all users at once, and a few at a time
+def test_few_components_are_those_of_the_largest_eigenvalues(chunk, monkeypatch):
+    monkeypatch.setattr(exposure_module, "_N_COMPONENTS", 6)
+    monkeypatch.setattr(exposure_module, "_N_ITERATIONS", 20)
+    monkeypatch.setattr(exposure_module, "_BASIS_CHUNK", chunk)
+    # Users and items of six groups, so that six eigenvalues are far above the others.
+    same = np.arange(90)[:, None] % 6 == np.arange(30) % 6
+    X = (np.random.default_rng(0).random((90, 30)) < np.where(same, 0.9, 0.05)).astype(float)
+    exposure = fit_exposure(scipy.sparse.csr_array(X))
+    values, vectors = np.linalg.eigh(X.T @ X)
+    values, vectors = values[-6:], vectors[:, -6:]
+    expected = (vectors * values / (values + exposure.penalty)) @ vectors.T
+    np.testing.assert_allclose(exposure.components @ exposure.components.T, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("n_users", [200, 3000])
-def test_the_penalty_is_the_best_on_held_out_cells(n_users, monkeypatch):
-    gains, gain = [], exposure_module._gain
+def held_out_gain(X, penalty, kept, heldout):
+    """NDCG of held-out cells of users whose rows had no part in the weights."""
+    gains = []
+    for user in range(len(X)):
+        if not (kept[user].any() and heldout[user].any()):
+            continue
+        scores = kept[user].astype(float) @ direct(np.delete(X, user, axis=0), penalty)
+        scores[kept[user]] = -np.inf
+        listed = np.argsort(-scores, kind="stable")[:20]
+        discounts = 1 / np.log2(np.arange(2, 22))
+        n_ideal = min(20, heldout[user].sum())
+        gains.append(heldout[user][listed] @ discounts[: len(listed)] / discounts[:n_ideal].sum())
+    return np.mean(gains)
+
+
+def test_the_penalty_is_best_on_held_out_cells_of_users_left_out(monkeypatch):
+    tried, climb = {}, exposure_module._climb
     monkeypatch.setattr(
-        exposure_module, "_gain", lambda *args: gains.append(gain(*args)) or gains[-1]
+        exposure_module,
+        "_climb",
+        lambda gain: climb(lambda penalty: tried.setdefault(penalty, gain(penalty))),
     )
-    rng = np.random.default_rng(0)
-    own = rng.integers(0, 4, n_users)[:, None] == np.arange(40) % 4
-    X = rng.random((n_users, 40)) < np.where(own, 0.5, 0.05)
-    exposure = fit_exposure(scipy.sparse.csr_array(X.astype(float)))
-    penalties = [50.0, 200.0, 800.0]
-    for number in range(3, len(gains)):
-        # Beyond the best of those so far, which was outermost.
-        best = penalties[int(np.argmax(gains[:number]))]
-        assert best in (min(penalties), max(penalties))
-        penalties.append(best * 4 if best == max(penalties) else best / 4)
-    assert exposure.penalty == penalties[int(np.argmax(gains))]
+    exposure = fit_exposure(PATTERN)
+    X = (PATTERN.toarray() > 0).astype(float)
+    is_out = Draws(0, "exposure").of_matrix(PATTERN) < 0.2
+    heldout = PATTERN.copy()
+    heldout.data = is_out.astype(float)
+    heldout = heldout.toarray() > 0
+    for penalty, gain in tried.items():
+        expected = held_out_gain(X, penalty, (X > 0) & ~heldout, heldout)
+        assert gain == pytest.approx(expected, abs=2e-3), penalty
+    assert len(tried) > 2 and exposure.penalty == max(tried, key=tried.__getitem__)
+
+
+@pytest.mark.parametrize(
+    ("best", "expected"), [(200, 200), (1600, 1600), (12.5, 12.5), (1e9, 200 * 2**12)]
+)
+def test_penalties_are_tried_until_none_is_better(best, expected):
+    tried = []
+    found = exposure_module._climb(lambda p: tried.append(p) or -abs(np.log(p / best)))
+    assert found == expected and len(tried) == len(set(tried))
 
 
 def test_few_ratings_have_an_exposure_too():
@@ -98,7 +144,7 @@ def test_relevance_lists_what_is_met_and_liked(kind, groups):
     items = np.array([[int(id.split()[1]) for id in row] for row in ids])
     is_own, is_good = (items % 4 == of_users[:, None]), good[items]
     assert is_own.mean() > 0.85 and (is_own & is_good).mean() > 0.8
-    by_rating = model.recommend(list(range(300)), n=5)[0]
+    by_rating = model.recommend(list(range(300)), n=5, rank_by="rating")[0]
     items = np.array([[int(id.split()[1]) for id in row] for row in by_rating])
     assert (items % 4 == of_users[:, None]).mean() < 0.6
     assert (np.diff(scores, axis=1) <= 0).all()
@@ -114,13 +160,58 @@ def test_relevance_is_exposure_times_what_a_rating_is_above_the_lowest(groups):
     gain = (
         model.user_factors_[3] @ model.item_factors_.T + model.user_bias_[3] + model.item_bias_ - 1
     )
-    expected = np.maximum(gain, 0.004) * model._fitted.exposure.of_users(row)[0]
+    expected = np.clip(gain, 0.004, 4) * exposures(model._fitted.exposure, row)[0]
     codes = np.array([int(id.split()[1]) for id in ids])
     np.testing.assert_allclose(scores, expected[codes], rtol=1e-4, atol=1e-7)
     every = dict(
         zip(*model.recommend(3, n=80, exclude_seen=False, return_std=True)[::2], strict=True)
     )
     np.testing.assert_allclose(std, [every[id] for id in ids])
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+@pytest.mark.parametrize("spare", [64, 3])  # few lists, or most, are made again from all items
+def test_screened_lists_are_those_of_all_scores(spare, exclude_seen, monkeypatch):
+    monkeypatch.setattr(Relevance, "spare", spare)
+    ratings = make_ratings(400, 700, 9000, random_state=0)
+    model = new("item").fit(ratings)
+    users = [*model.user_ids_.tolist(), model.user_ids_[0]]
+    options = {"n": 5, "exclude_seen": exclude_seen, "rank_by": "relevance"}
+    screened, candidates = model.recommend(users, **options), model.item_ids_[::-1].tolist()
+    alone = [model.recommend(user, **options) for user in users[:30]]
+    monkeypatch.setattr(Relevance, "screened_from", 1000)
+    for found, exact in zip(screened, model.recommend(users, **options), strict=True):
+        np.testing.assert_array_equal(found, exact)
+    for row, lists in enumerate(alone):
+        for found, exact in zip(screened, lists, strict=True):
+            np.testing.assert_array_equal(found[row], exact)
+    few = model.recommend(users, candidates=candidates[:699], **options)
+    is_allowed = ~(screened[0] == candidates[699]).any(axis=1)
+    assert is_allowed.sum() > 300
+    np.testing.assert_array_equal(few[0][is_allowed], screened[0][is_allowed])
+    np.testing.assert_allclose(few[1][is_allowed], screened[1][is_allowed], rtol=1e-6)
+
+
+def test_similar_items_are_met_together_and_rated_alike(groups):
+    model = new("both", max_iter=60).fit(groups[0])
+    ids, similarities = model.similar_items(model.item_ids_, n=9)
+    codes = np.array([[int(id.split()[1]) for id in row] for row in ids])
+    own = np.array([int(id.split()[1]) for id in model.item_ids_])[:, None]
+    assert (codes % 4 == own % 4).mean() > 0.85
+    assert (np.abs(similarities) <= 1).all()
+    assert (np.diff(similarities, axis=1) <= 0).all()
+
+
+def test_somebody_without_ratings_is_listed_what_is_popular(groups):
+    ratings, *_ = groups
+    model = BiasRegressor().fit(ratings)
+    gain = np.clip(model.recommend({}, n=80, rank_by="rating")[1], 1.004, 5) - 1
+    ids, scores = model.recommend({}, n=80, rank_by="relevance")
+    counts = np.bincount(ratings.items, minlength=80)
+    expected = 0.01 * counts / 300
+    by_id = dict(zip(model.recommend({}, n=80, rank_by="rating")[0], gain, strict=True))
+    expected = {id: expected[code] * by_id[id] for code, id in enumerate(model.item_ids_)}
+    np.testing.assert_allclose(scores, [expected[id] for id in ids], rtol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:All .* ratings are")
@@ -153,19 +244,39 @@ def test_every_way_to_ask_gives_the_same_list(groups, monkeypatch):
     assert listed.tolist() == ids[0][[1, 4]].tolist()
 
 
-def test_only_lists_by_relevance_compute_exposure_and_files_keep_it(groups, tmp_path, monkeypatch):
+def test_what_is_usual(groups, tmp_path):
+    """Relevance, of those who know users by who rated what; and the rating for baselines."""
     ratings, *_ = groups
-    model = new("item").fit(ratings)
-    model.predict(ratings), model.recommend(3), model.save(tmp_path / "without")
-    assert "exposure" not in vars(model._fitted)
-    expected = model.recommend(3, rank_by="relevance")
-    model.save(tmp_path / "with")
-    copies = [type(model).load(tmp_path / "with"), pickle.loads(pickle.dumps(model))]
-    again = type(model).load(tmp_path / "without").recommend(3, rank_by="relevance")
+    R = ratings.to_matrix()
+    both = {
+        name: model.fit(ratings)
+        for name, model in {"relevance": new("item"), "rating": BiasRegressor()}.items()
+    }
+    both["rating of y"] = new("item", max_iter=2).fit(R[:, :40], R[:, 40:])
+    for by, model in both.items():
+        expected = model.recommend(3, rank_by=by.split()[0])
+        for found, one in zip(model.recommend(3), expected, strict=True):
+            np.testing.assert_array_equal(found, one)
+        model.save(tmp_path / by)
+        assert ("exposure" in vars(type(model).load(tmp_path / by)._fitted)) == (by == "relevance")
+
+
+def test_ratings_alone_compute_no_exposure_and_what_is_computed_is_kept(
+    groups, tmp_path, monkeypatch
+):
+    ratings, *_ = groups
+    model, biases = new("item").fit(ratings), BiasRegressor().fit(ratings)
+    model.predict(ratings), model.score(ratings), model.recommend(3, rank_by="rating")
+    model.fold_in(3), pickle.dumps(model), biases.recommend(3)
+    assert "exposure" not in vars(model._fitted) and "exposure" not in vars(biases._fitted)
+    model.save(tmp_path / "model"), biases.recommend(3, rank_by="relevance")
+    biases.save(tmp_path / "biases")
     monkeypatch.setattr(_fitted, "fit_exposure", lambda *args: pytest.fail("computed again"))
-    for found in (*(copy.recommend(3, rank_by="relevance") for copy in copies), again):
-        for a, b in zip(found, expected, strict=True):
-            np.testing.assert_array_equal(a, b)
+    for one, name in ((model, "model"), (biases, "biases")):
+        expected = one.recommend(3, rank_by="relevance")
+        for copy in (type(one).load(tmp_path / name), pickle.loads(pickle.dumps(one))):
+            for found, same in zip(copy.recommend(3, rank_by="relevance"), expected, strict=True):
+                np.testing.assert_array_equal(found, same)
 
 
 def test_what_relevance_cannot_be_asked_of(groups):
@@ -174,9 +285,9 @@ def test_what_relevance_cannot_be_asked_of(groups):
     model = new("user", max_iter=2).fit(R[:, :40], R[:, 40:])
     with pytest.raises(ValueError, match="who has rated which of the listed items"):
         model.recommend(3, rank_by="relevance")
-    with pytest.raises(ValueError, match="'rating' or 'relevance'"):
+    with pytest.raises(ValueError, match="'relevance' or 'rating'"):
         model.recommend(3, rank_by="popularity")
-    with pytest.raises(ValueError, match="'rating' or 'relevance'"):
+    with pytest.raises(ValueError, match="'relevance' or 'rating'"):
         make_top_n_scorer("ndcg", rank_by="score")
 
 
@@ -186,11 +297,11 @@ def test_scorers_of_lists_by_relevance(groups):
     model = new("item").fit(ratings[~is_out])
     scores = {
         by: make_top_n_scorer("ndcg", n=5, rank_by=by)(model, ratings[is_out])
-        for by in ("rating", "relevance")
+        for by in (None, "relevance", "rating")
     }
-    assert scores["relevance"] > 2 * scores["rating"]
-    scorer = make_top_n_scorer("ndcg", n=5, rank_by="relevance")
-    assert repr(scorer).endswith("relevant_from=None, rank_by='relevance')")
+    assert scores[None] == scores["relevance"] > 2 * scores["rating"]
+    scorer = make_top_n_scorer("ndcg", n=5, rank_by="rating")
+    assert repr(scorer).endswith("relevant_from=None, rank_by='rating')")
 
 
 def test_lists_of_movielens_beat_popularity():

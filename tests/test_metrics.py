@@ -7,7 +7,16 @@ import pytest
 import sklearn.metrics
 
 from skautorec import Ratings
-from skautorec.metrics import coverage, hit_rate, ndcg, novelty, recall
+from skautorec.metrics import (
+    average_precision,
+    coverage,
+    hit_rate,
+    ndcg,
+    novelty,
+    precision,
+    recall,
+    reciprocal_rank,
+)
 
 
 def ndcg_of_one(relevant, listed, n):
@@ -24,7 +33,31 @@ def hit_of_one(relevant, listed, n):
     return float(bool(relevant & set(listed)))
 
 
-DEFINITIONS = {ndcg: ndcg_of_one, recall: recall_of_one, hit_rate: hit_of_one}
+def precision_of_one(relevant, listed, n):
+    return len(relevant & set(listed)) / n
+
+
+def average_precision_of_one(relevant, listed, n):
+    precisions = [
+        len(relevant & set(listed[: k + 1])) / (k + 1)
+        for k, item in enumerate(listed)
+        if item in relevant
+    ]
+    return sum(precisions) / min(n, len(relevant))
+
+
+def reciprocal_rank_of_one(relevant, listed, n):
+    return max((1 / (k + 1) for k, item in enumerate(listed) if item in relevant), default=0)
+
+
+DEFINITIONS = {
+    ndcg: ndcg_of_one,
+    recall: recall_of_one,
+    hit_rate: hit_of_one,
+    precision: precision_of_one,
+    average_precision: average_precision_of_one,
+    reciprocal_rank: reciprocal_rank_of_one,
+}
 RELEVANCE_METRICS = pytest.mark.parametrize("metric", DEFINITIONS, ids=lambda m: m.__name__)
 METRICS_OF_TRAINING = pytest.mark.parametrize("metric", [coverage, novelty])
 
@@ -84,6 +117,12 @@ def test_scikit_learn_agrees(n):
     assert recall(relevant, lists) == pytest.approx(
         sklearn.metrics.recall_score(is_relevant, is_listed, average="samples")
     )
+    assert precision(relevant, lists) == pytest.approx(
+        sklearn.metrics.precision_score(is_relevant, is_listed, average="samples")
+    )
+    each = map(sklearn.metrics.average_precision_score, is_relevant, scores)
+    whole = np.argsort(-scores, axis=1)
+    assert average_precision(relevant, whole) == pytest.approx(np.mean(list(each)))
 
 
 def test_known_answers():
@@ -91,6 +130,9 @@ def test_known_answers():
     assert recall(relevant, lists) == pytest.approx((1 / 2 + 0) / 2)
     assert hit_rate(relevant, lists) == pytest.approx(1 / 2)
     assert ndcg(relevant, lists) == pytest.approx((1 / (1 + 1 / math.log2(3)) + 0) / 2)
+    assert precision(relevant, lists) == pytest.approx((1 / 2 + 0) / 2)
+    assert average_precision(relevant, lists) == pytest.approx((1 / 2 + 0) / 2)
+    assert reciprocal_rank([["a"], ["c"]], [["b", "a"], ["x", "y"]]) == pytest.approx(1 / 4)
     # More relevant items than places: a full list is perfect for NDCG, not for recall.
     assert ndcg([["a", "b", "c", "d"]], [["d", "a"]]) == 1.0
     assert recall([["a", "b", "c", "d"]], [["d", "a"]]) == 0.5

@@ -16,10 +16,13 @@ from sklearn.metrics import root_mean_squared_error
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
-from skautorec import AutoRecRegressor, Ratings
+from skautorec import AutoRecRegressor, Ratings, metrics
+from skautorec.baselines import BiasRegressor, PopularityRecommender
+from skautorec.model_selection import make_top_n_scorer
 from skautorec.plotting import (
     ErrorByActivityDisplay,
     ItemMapDisplay,
+    RankingDisplay,
     TrainingCurveDisplay,
     UncertaintyDisplay,
 )
@@ -58,6 +61,7 @@ DRAW = {
     "map": lambda model, test, **k: ItemMapDisplay.from_estimator(model, **k),
     "uncertainty": lambda model, test, **k: UncertaintyDisplay.from_estimator(model, test, **k),
     "activity": lambda model, test, **k: ErrorByActivityDisplay.from_estimator(model, test, **k),
+    "ranking": lambda model, test, **k: RankingDisplay.from_estimator(model, test, n=5, **k),
 }
 
 
@@ -104,6 +108,8 @@ def test_keywords_go_to_matplotlib(model, parts):
     assert (line.get_marker(), line.get_markersize()) == ("s", 9)
     line = ErrorByActivityDisplay.from_estimator(model, parts[1], marker="s").line_
     assert line.get_marker() == "s"
+    line = RankingDisplay.from_estimator(model, parts[1], n=3, c="red", ms=9).line_
+    assert (line.get_color(), line.get_markersize()) == ("red", 9)
     points = ItemMapDisplay.from_estimator(model, s=5).points_
     assert_array_equal(points.get_sizes(), [5])
     for name in ("c", "color", "facecolors"):
@@ -470,3 +476,58 @@ def test_other_bins_are_refused_on_the_same_axes(model, parts):
     assert again.ax_ is few.ax_
     with pytest.raises(ValueError, match="These axes show the bins"):
         ErrorByActivityDisplay.from_estimator(model, parts[1], n_bins=3, ax=few.ax_)
+
+
+@pytest.mark.parametrize("metric", ["ndcg", "recall", "coverage"])
+@pytest.mark.parametrize("rank_by", [None, "rating"])
+def test_curves_of_rankings_are_the_scores_of_scorers(rank_by, metric, model, parts):
+    train, test = parts
+    least = None if metric == "coverage" else 3.0
+    display = RankingDisplay.from_estimator(
+        model, test, metric=metric, n=7, relevant_from=least, rank_by=rank_by
+    )
+    lengths, values = data_of(display.line_)
+    assert_array_equal(lengths, range(1, 8))
+    for n in (1, 4, 7):
+        options = {"n": n, "relevant_from": least}
+        expected = make_top_n_scorer(metric, rank_by=rank_by, **options)(model, test)
+        assert values[n - 1] == pytest.approx(expected)
+        for other, line in zip(
+            (PopularityRecommender(), BiasRegressor()), display.baseline_lines_, strict=True
+        ):
+            expected = make_top_n_scorer(metric, **options)(other.fit(train), test)
+            assert data_of(line)[1][n - 1] == pytest.approx(expected)
+            assert line.get_label() == type(other).__name__
+    alone = RankingDisplay.from_estimator(
+        model, test, metric=metric, n=7, relevant_from=least, rank_by=rank_by, baselines=False
+    )
+    assert alone.baseline_lines_ == []
+    assert_array_equal(alone.values, values)
+
+
+def test_rankings_of_given_lists():
+    relevant = [["a"], ["b", "c"], [(1, 2)]]
+    lists = [["b", "a", "c"], ["c", "a", "b"], ["a", (1, 2), "b"]]
+    padded = np.ma.array(np.empty((3, 3), dtype=object), mask=np.eye(3))
+    for row, items in enumerate(lists):
+        padded[row] = np.ma.array(np.fromiter(items, dtype=object, count=3), mask=np.eye(3)[row])
+    display = RankingDisplay.from_predictions(
+        relevant, lists, metric="recall", baselines={"padded": padded}, name="all"
+    )
+    assert_allclose(display.values, [1 / 6, (1 + 1 / 2 + 1) / 3, 1])
+    expected = [metrics.recall(relevant, padded[:, :n]) for n in (1, 2, 3)]
+    assert_allclose(display.baselines["padded"], expected)
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert labels == ["all", "padded"]
+    assert RankingDisplay.from_predictions(relevant, lists).ax_.get_legend() is None
+
+
+def test_what_is_no_ranking_is_refused(model, parts):
+    with pytest.raises(ValueError, match="metric is 'novelty'; give one of 'ndcg'"):
+        RankingDisplay.from_predictions([["a"]], [["a"]], metric="novelty")
+    with pytest.raises(ValueError, match=r"\(n_users, n\)"):
+        RankingDisplay.from_predictions([["a"]], [[]])
+    with pytest.raises(ValueError, match="needs Ratings"):
+        RankingDisplay.from_estimator(model, parts[1].to_matrix())
+    with pytest.raises(ValueError, match="n is 0"):
+        RankingDisplay.from_estimator(model, parts[1], n=0)

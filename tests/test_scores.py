@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from skautorec._core import lists
 from skautorec._core import scores as scores_module
 from skautorec._core.scores import Embeddings, Scores
 
@@ -31,13 +32,13 @@ def test_pairs_and_blocks_are_the_product(n_pairs, model):
     rows, columns = np.random.default_rng(2).integers(0, 30, (2, n_pairs))
     np.testing.assert_allclose(model.at(rows, columns), dense(model)[rows, columns])
     np.testing.assert_allclose(model.block(), dense(model))
-    np.testing.assert_allclose(model.block(slice(3, 5)), dense(model)[3:5])
+    np.testing.assert_allclose(model.take(slice(3, 5)).block(), dense(model)[3:5])
 
 
 @pytest.mark.parametrize("n", [1, 7, 50, 80])
 @pytest.mark.parametrize("chunk", [1, 10**6])
 def test_top_is_a_full_sort_without_hidden_cells(model, n, chunk, monkeypatch):
-    monkeypatch.setattr(scores_module, "_CHUNK", chunk)
+    monkeypatch.setattr(lists, "_CHUNK", chunk)
     hidden = hidden_cells()
     scores = np.where(hidden.toarray(), -np.inf, dense(model))
     columns, listed = model.top(n, hidden)
@@ -81,7 +82,7 @@ def test_screened_lists_are_the_exact_ones(scale, density, copies, monkeypatch):
     model = Scores(rows, Embeddings(columns, np.full(2000, 3.0)))
     hidden = scipy.sparse.csr_array(rng.random((200, 2000)) < density)
     screened = model.top(10, hidden)
-    monkeypatch.setattr(scores_module, "_SCREENED", 201)
+    monkeypatch.setattr(Scores, "screened_from", 201)
     exact = model.top(10, hidden)
     np.testing.assert_array_equal(screened[1], exact[1])
     listed = ~np.isnan(exact[1])

@@ -325,9 +325,7 @@ _ALL = {
     "exposure": Optional(
         Record(
             Exposure,
-            lambda exposure: bool((np.diff(exposure.items) > 0).all()),
-            items=Array("i8", "weighted", low=0),
-            weights=Array("f4", "weighted", "weighted", high=1e3),
+            components=Array("f4", "targets", "components", high=1),
             popularity=Array("f4", "targets", low=0, high=1),
             penalty=_POSITIVE,
         )
@@ -465,8 +463,7 @@ def _check(fitted: Fitted, attributes: dict[str, Any]) -> None:
     largest += _largest(users.bias) + _largest(items.bias)
     need(largest <= _LARGEST, "predictions would not be finite")
     exposure = vars(fitted).get("exposure")
-    is_known = exposure is None or int(exposure.items.max(initial=0)) < len(items)
-    need(is_known and (exposure is None or not fitted.has_targets), "exposure is of other items")
+    need(exposure is None or not fitted.has_targets, "exposure is of other items")
 
 
 def _are_within(cells: scipy.sparse.csr_array, scale: Scale) -> bool:

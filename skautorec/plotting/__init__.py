@@ -7,12 +7,14 @@ needed only to draw: ``pip install "skautorec[plot]"``.
 
 from ._activity import ErrorByActivityDisplay
 from ._items import ItemMapDisplay
+from ._ranking import RankingDisplay
 from ._training import TrainingCurveDisplay
 from ._uncertainty import UncertaintyDisplay
 
 __all__ = [
     "ErrorByActivityDisplay",
     "ItemMapDisplay",
+    "RankingDisplay",
     "TrainingCurveDisplay",
     "UncertaintyDisplay",
 ]
