@@ -49,11 +49,20 @@ def main():
     model = AutoRecRegressor(500, max_iter=5, random_state=0).fit(ratings)
     seen, everyone = ratings.to_matrix(), model.user_ids_
     new_user = dict(zip(model.item_ids_[:30], [5.0, 3.0, 1.0] * 10, strict=True))
+    model.recommend(new_user)  # computes exposure
+
+    def by_rating(users):
+        return model.recommend(users, n=10, rank_by="rating")
+
     steps = {
-        "top 10 of all users": lambda: model.recommend(everyone, n=10),
+        "top 10 of all users by relevance": lambda: model.recommend(everyone, n=10),
+        "top 10 of all users by rating": lambda: by_rating(everyone),
         "full product and argpartition": lambda: full_product(model, seen),
-        "20 new users in turn, folded in, top 10": lambda: [
+        "20 new users in turn, folded in, by relevance": lambda: [
             model.recommend(new_user, n=10) for _ in range(20)
+        ],
+        "20 new users in turn, folded in, by rating": lambda: [
+            by_rating(new_user) for _ in range(20)
         ],
         "predict all pairs of the table": lambda: model.predict(ratings),
     }
@@ -62,7 +71,7 @@ def main():
     topk = topk_of_implicit(model, seen)
     if topk is not None:
         # Rounds of their own: its threads go on spinning into the step that comes next.
-        steps = {"top 10 of all users, beside implicit": lambda: model.recommend(everyone, n=10)}
+        steps = {"top 10 of all users by rating, beside implicit": lambda: by_rating(everyone)}
         medians |= alternate(steps | {"top 10 of all users by implicit": topk}, n_rounds)[0]
     print(machine(), "\n\n| step | median s |\n|---|---|")
     for name, median in medians.items():

@@ -36,7 +36,7 @@ def load():
 
 
 def print_list(heading, item_ids, scores, titles):
-    """Print recommended titles with their predicted ratings."""
+    """Print recommended titles with their relevances: met and liked, the higher the more."""
     print(f"\n{heading}")
     for item, score in zip(item_ids.tolist(), scores, strict=True):
         print(f"  {score:.2f}  {titles[item]}")

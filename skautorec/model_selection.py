@@ -269,19 +269,19 @@ def make_top_n_scorer(
 
     Notes
     -----
-    Users without relevant items in the fold are left out of ``"ndcg"``, ``"recall"`` and
-    ``"hit_rate"``; ``"coverage"`` and ``"novelty"`` look at the lists of all users in the fold. Any
-    estimator with a ``recommend`` like `AutoRecRegressor`'s can be scored with the first three; the
-    other two need an `AutoRecRegressor`, and a TypeError says so.
+    Users without relevant items in the fold are left out of the metrics that compare with what is
+    relevant, for which any estimator with a ``recommend`` like `AutoRecRegressor`'s will do.
+    ``"coverage"`` and ``"novelty"`` look at the lists of all users in the fold, and need an
+    estimator of this package; a TypeError says so.
 
     Lists leave out what the user has rated in training, so training scores
-    (``return_train_score=True``) of the first three are 0.
+    (``return_train_score=True``) of the former are 0.
 
     ``recommend`` raises a KeyError for a user whom it does not know; slices of one `Ratings`, as in
-    cross-validation, always know all users.
+    cross-validation, always know all users. Those without training ratings are listed what is
+    popular and well rated.
 
-    Lists by predicted rating rank all items, also those that nobody like the user would rate: a
-    different task than predicting ratings, which a lower RMSE does not promise to do better.
+    A lower RMSE does not promise better lists, nor the other way round.
 
     Examples
     --------

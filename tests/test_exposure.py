@@ -12,7 +12,7 @@ from conftest import new
 from skautorec import Ratings, _fitted
 from skautorec._core import exposure as exposure_module
 from skautorec._core.draws import Draws
-from skautorec._core.exposure import fit_exposure
+from skautorec._core.exposure import Exposure, fit_exposure
 from skautorec._core.relevance import Relevance
 from skautorec.baselines import BiasRegressor, PopularityRecommender
 from skautorec.datasets import make_ratings
@@ -71,6 +71,24 @@ def test_few_components_are_those_of_the_largest_eigenvalues(chunk, monkeypatch)
     values, vectors = values[-6:], vectors[:, -6:]
     expected = (vectors * values / (values + exposure.penalty)) @ vectors.T
     np.testing.assert_allclose(exposure.components @ exposure.components.T, expected, atol=1e-5)
+
+
+def test_a_rating_outside_of_the_range_counts_twice_at_most():
+    exposure = fit_exposure(PATTERN)
+    row = scipy.sparse.csr_array(([1.0, 40.0], ([0, 0], [2, 5])), shape=(1, 30))
+    np.testing.assert_allclose(exposure.codes(row)[0], 2 * exposure.components[5], rtol=1e-6)
+    np.testing.assert_allclose(exposure.own(row).toarray()[0, 5], 2 * exposure.leverage[5])
+
+
+def test_what_is_met_together_is_from_minus_one_to_one():
+    components = np.array([[0.5], [-0.5], [0.1], [0]], dtype=np.float32)
+    exposure = Exposure(components, np.full(4, 0.5, dtype=np.float32), 1.0)
+    np.testing.assert_allclose(exposure.together(np.array([0, 3])), [[0, -1, 1, 0], [0, 0, 0, 0]])
+
+
+def test_many_items_have_fewer_components(monkeypatch):
+    monkeypatch.setattr(exposure_module, "_MOST_ELEMENTS", 30 * 7)
+    assert fit_exposure(PATTERN).components.shape == (30, 7)
 
 
 def held_out_gain(X, penalty, kept, heldout):

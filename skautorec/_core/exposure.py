@@ -39,6 +39,8 @@ __all__ = ["Exposure", "fit_exposure"]
 # Eigenvectors that are kept, and the iterations that they are found in. With fewer, lists find less
 # of held-out ratings; with all of them, or with more iterations, they find no more.
 _N_COMPONENTS, _N_ITERATIONS = 1024, 3
+# Elements of them at most, 1 GB: of more than 262,144 items fewer are kept.
+_MOST_ELEMENTS = 2**28
 # Users whom the penalty is chosen with, and the share of their cells that is held out.
 _N_USERS, _SHARE = 1000, 0.2
 # Penalty that is tried first, and the factor between it and others.
@@ -122,7 +124,8 @@ class Exposure:
         products = np.empty((len(codes), len(self.components)))
         left = shared_tensor(codes).double()
         for part in slices(len(self.components), _DOUBLE_CHUNK // max(1, codes.shape[1])):
-            products[:, part] = left @ shared_tensor(self.components[part]).double().t()
+            right = shared_tensor(self.components[part]).double()
+            products[:, part] = (left @ right.t()).numpy()
         return products
 
     def together(self, items: np.ndarray) -> np.ndarray:
@@ -180,7 +183,7 @@ def _largest(pattern: scipy.sparse.csr_array) -> tuple[Tensor, Tensor]:
 
     By subspace iteration from random vectors.
     """
-    k = min(_N_COMPONENTS, *pattern.shape)
+    k = min(_N_COMPONENTS, _MOST_ELEMENTS // pattern.shape[1], *pattern.shape)
     parts = [
         (_cells(part), _cells(part.T.tocsr()))
         for part in (pattern[rows] for rows in slices(pattern.shape[0], _BASIS_CHUNK // k))

@@ -62,9 +62,11 @@ class Relevance:
 
     def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Relevance of pairs: shape (n_pairs,)."""
-        used, which = np.unique(columns, return_inverse=True)
+        used = np.flatnonzero(np.bincount(columns, minlength=self.shape[1]))
+        where = np.zeros(self.shape[1], dtype=np.int64)
+        where[used] = np.arange(len(used))
         targets = _without_bias(self.targets.components[used])
-        exposure = Scores(_without_bias(self._codes), targets).at(rows, which)
+        exposure = Scores(_without_bias(self._codes), targets).at(rows, where[columns])
         if self.own is not None:
             exposure -= self.own[rows, columns]
         self._finish(exposure, columns)
@@ -89,13 +91,11 @@ class Relevance:
             exposure.numpy()[self.own.tocoo().coords] -= self.own.data
         exposure /= 1 - leverage
         torch.maximum(exposure, shared_tensor(self.targets.least), out=exposure)
-        # Rounding; what is taken off for a rating of the item itself is at most twice its leverage.
+        # What is taken off for a rating of the item itself is at most twice its leverage.
         longest = (leverage.sqrt() / (1 - leverage)).max()
-        sizes = longest * (torch.linalg.vector_norm(codes, dim=1) + 2)
-        n_terms = codes.shape[1] + 5
-        return exposure.mul_(self.most), n_terms * torch.finfo(
-            torch.float32
-        ).eps * sizes * self.most
+        sizes = longest * (torch.linalg.vector_norm(codes, dim=1) + 2) * self.most
+        rounding = (codes.shape[1] + 5) * torch.finfo(torch.float32).eps * sizes
+        return exposure.mul_(self.most), rounding
 
     @cached_property
     def _codes(self) -> np.ndarray:

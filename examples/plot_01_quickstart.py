@@ -25,8 +25,8 @@ print(f"RMSE on {len(test):,} held-out ratings: {rmse:.3f}")
 print(f"RMSE of the mean rating: {root_mean_squared_error(test.values, constant):.3f}")
 
 # %%
-# Recommendations are lists of ids and scores. A new user is a mapping from item to rating, and
-# needs no retraining.
+# Recommendations are lists of ids and scores: what the user is likely to meet and to like. A new
+# user is a mapping from item to rating, and needs no retraining.
 
 
 def show(ids, scores):

@@ -50,11 +50,11 @@ scores = cross_val_score(
 print(f"RMSE in three folds: {np.round(-scores, 3).tolist()}")
 
 # %%
-# The last step knows the ids of the frame.
+# The last step knows the ids of the frame. Ranked by rating, scores are predicted ratings.
 
 model = pipeline.fit(frame)[-1]
 who = frame["who"].iloc[0]
-films, stars, std = model.recommend(who, n=10, return_std=True)
+films, stars, std = model.recommend(who, n=10, rank_by="rating", return_std=True)
 print(pd.DataFrame({"film": films, "stars": stars, "std": std}).round(2).to_string(index=False))
 
 # %%
