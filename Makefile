@@ -3,7 +3,7 @@
 # make docs    the documentation, into docs/_build/html; a warning is an error
 # make linkcheck   addresses in the documentation; needs a network
 # make bench   every benchmark; needs SKAUTOREC_DATA; peers only if `make peers` was run
-# make peers   environments of the libraries that benchmarks/peers.py compares with
+# make peers   environments of the libraries that benchmarks/peers.py and lists.py compare with
 # make wheel   build wheel and sdist, install each into an empty environment and use it
 # make test-oldest, make test-newest   the tests at both ends of the dependency ranges
 #
@@ -101,6 +101,8 @@ peers:
 	$(PEERS)/cornac/bin/python -m pip install --quiet cornac
 	$(PYTHON) -m venv $(PEERS)/surprise
 	$(PEERS)/surprise/bin/python -m pip install --quiet "numpy<2" "pandas<3" scikit-surprise
+	$(PYTHON) -m venv $(PEERS)/implicit
+	$(PEERS)/implicit/bin/python -m pip install --quiet implicit
 	$(PEERS_PYTHON) -m venv $(PEERS)/lenskit
 	$(PEERS)/lenskit/bin/python -m pip install --quiet lenskit
 	$(PEERS_PYTHON) -m venv $(PEERS)/myfm

@@ -308,8 +308,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         come to: the prediction of a linear autoencoder of this pattern in closed form, in which no
         item explains itself [1]_. What the user rated above their mean counts for more. The penalty
         is chosen by lists of held-out ratings. It is computed at the first such list or before
-        ``save`` (a second for 1,700 items, two for 3,700 items and a million ratings, four for
-        15,000), takes 4 kB an item, and is kept by ``save`` and by pickle from then on.
+        ``save`` (two seconds for 3,700 items and a million ratings, forty for 50,000 items, on two
+        cores), takes 3 kB an item, and is kept by ``save`` and by pickle from then on.
 
         One user gets 1-D arrays, as long as there are items to list, at most ``n``. A batch gets
         ``(n_users, n)`` arrays; where a user has fewer than ``n`` items to list the row is padded:

@@ -372,9 +372,7 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
         -----
         The similarity is the mean of two: the cosine of the angle between the item factors minus
         their mean; and how much the same users meet both items whatever else they meet, the partial
-        correlation of the exposures over that of the item most met with this one. On MovieLens 1M
-        the ten nearest items share a genre with an item in 90.7 % of the cases, by factors alone
-        in 89.8 %.
+        correlation of the exposures over that of the item most met with this one.
 
         Exposure is computed once, as for the lists of `recommend`; after ``fit(X, y)`` there is
         none, and the cosine of the factors is all.
