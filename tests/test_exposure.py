@@ -13,6 +13,7 @@ from skautorec import Ratings, _fitted
 from skautorec._core import exposure as exposure_module
 from skautorec._core.draws import Draws
 from skautorec._core.exposure import Exposure, fit_exposure
+from skautorec._core.matrix import select
 from skautorec._core.relevance import Relevance
 from skautorec.baselines import BiasRegressor, PopularityRecommender
 from skautorec.datasets import make_ratings
@@ -123,6 +124,23 @@ def test_the_penalty_is_best_on_held_out_cells_of_users_left_out(monkeypatch):
         expected = held_out_gain(X, penalty, (X > 0) & ~heldout, heldout)
         assert gain == pytest.approx(expected, abs=2e-3), penalty
     assert len(tried) > 2 and exposure.penalty == max(tried, key=tried.__getitem__)
+
+
+def test_exposure_of_a_user_left_out_is_that_of_a_refit():
+    X = (PATTERN.toarray() > 0).astype(float)
+    pattern = scipy.sparse.csr_array(X.astype(np.float32))
+    values, vectors = exposure_module._largest(pattern)
+    shares = (values / (values + 20.0)).float()
+    leverage = exposure_module._leverage(vectors, shares)
+    inverse = exposure_module._Inverse(vectors, shares, leverage, 20.0)
+    is_out = np.random.default_rng(0).random(pattern.nnz) < 0.3
+    kept, heldout = (select(pattern, chosen) for chosen in (~is_out, is_out))
+    found = inverse.exposure_without(kept[:9], heldout[:9]).numpy()
+    for user in range(9):
+        row = kept[[user]].toarray()[0]
+        expected = row @ direct(np.delete(X, user, axis=0), 20.0)
+        np.testing.assert_allclose(found[user][row == 0], expected[row == 0], atol=1e-4)
+        assert (found[user][row > 0] == -np.inf).all()
 
 
 @pytest.mark.parametrize(

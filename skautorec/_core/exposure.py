@@ -268,7 +268,6 @@ class _Inverse:
         of_kept = self.times(kept)
         of_all = self.times(heldout).add_(of_kept)
         rest = self.penalty - _sums(of_all, kept) - _sums(of_all, heldout)
-        rest.clamp_(min=1e-6 * self.penalty)
         factors = (_sums(of_kept, kept) + _sums(of_kept, heldout)) / rest
         exposure = of_kept.addcmul_(factors[:, None], of_all)
         exposure /= self.leverage - 1 - of_all.square_() / rest[:, None]
