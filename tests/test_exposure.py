@@ -15,6 +15,7 @@ from skautorec._core.draws import Draws
 from skautorec._core.exposure import Exposure, fit_exposure
 from skautorec._core.matrix import select
 from skautorec._core.relevance import Relevance
+from skautorec._core.scores import Embeddings, Scores
 from skautorec.baselines import BiasRegressor, PopularityRecommender
 from skautorec.datasets import make_ratings
 from skautorec.model_selection import make_top_n_scorer
@@ -226,6 +227,24 @@ def test_screened_lists_are_those_of_all_scores(spare, exclude_seen, monkeypatch
     assert is_allowed.sum() > 300
     np.testing.assert_array_equal(few[0][is_allowed], screened[0][is_allowed])
     np.testing.assert_allclose(few[1][is_allowed], screened[1][is_allowed], rtol=1e-6)
+
+
+@pytest.mark.parametrize("lists_rated", [True, False])
+def test_no_relevance_is_above_its_bound(lists_rated):
+    rng = np.random.default_rng(0)
+    components = rng.normal(size=(30, 4))
+    lengths = rng.uniform(0.05, 0.95, (30, 1))
+    components *= lengths / np.linalg.norm(components, axis=1, keepdims=True)
+    exposure = Exposure(components.astype("f4"), np.full(30, 0.1, "f4"), 1.0)
+    gains = Scores(
+        Embeddings(rng.normal(size=(80, 3)), np.full(80, 3.0)),
+        Embeddings(rng.normal(size=(30, 3)), np.zeros(30)),
+    )
+    own = exposure.own(PATTERN) if lists_rated else None
+    relevance = Relevance(gains, 0.004, 4.0, PATTERN, exposure, exposure, own)
+    bounds, rounding = (part.numpy() for part in relevance.bounds())
+    above = bounds + rounding[:, None] - relevance.block()
+    assert (above >= 0).all() and (above < 1e-3).any()
 
 
 def test_similar_items_are_met_together_and_rated_alike(groups):
