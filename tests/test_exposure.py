@@ -242,6 +242,11 @@ def test_no_relevance_is_above_its_bound(lists_rated):
     )
     own = exposure.own(PATTERN) if lists_rated else None
     relevance = Relevance(gains, 0.004, 4.0, PATTERN, exposure, exposure, own)
+    if lists_rated:
+        expected = np.clip(gains.block(), 0.004, 4) * exposures(exposure, PATTERN)
+        np.testing.assert_allclose(relevance.block(), expected, rtol=1e-4, atol=1e-6)
+    rows, columns = np.indices(relevance.shape).reshape(2, -1)[:, ::7]
+    np.testing.assert_allclose(relevance.at(rows, columns), relevance.block()[rows, columns])
     bounds, rounding = (part.numpy() for part in relevance.bounds())
     above = bounds + rounding[:, None] - relevance.block()
     assert (above >= 0).all() and (above < 1e-3).any()
