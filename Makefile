@@ -86,7 +86,7 @@ bench: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/growth.py
 	$(VENV)/bin/python benchmarks/memory.py
 	$(VENV)/bin/python benchmarks/solvers.py
-	$(VENV)/bin/python benchmarks/lists.py
+	$(VENV)/bin/python benchmarks/lists.py --environments $(PEERS)
 	$(VENV)/bin/python benchmarks/search.py
 	$(VENV)/bin/python benchmarks/startup.py
 	test ! -d $(PEERS) || $(VENV)/bin/python benchmarks/peers.py --environments $(PEERS)

@@ -15,18 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse
+from peer_fits import Table
 
 N = 20
 
 
-class Part:
-    """Ratings as codes of users and items, and values."""
-
-    def __init__(self, data, name):
-        self.users, self.items, self.values = (
-            data[f"{name}_{column}"] for column in ("users", "items", "values")
-        )
-        self.shape = tuple(data["shape"].tolist())
+class Part(Table):
+    """One part of the file, and its pattern."""
 
     def matrix(self):
         """Which cells are rated, as a sparse matrix of ones."""

@@ -144,7 +144,7 @@ def main():
     parser.add_argument("sets", nargs="*", default=list(SEEDS))
     parser.add_argument("--split", choices=["random", "time"], default="random")
     parser.add_argument("--models", nargs="*", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--environments", type=Path, default=Path(".venv-peers"))
+    parser.add_argument("--environments", type=Path, default=HERE.parent / ".venv-peers")
     parser.add_argument("--quick", action="store_true", help="ours on ML-100K, ten epochs")
     parser.add_argument("--figure", type=Path, help="only draw, to this file, what was printed")
     parser.add_argument("--tables", type=Path, nargs="+", help="files of printed tables to draw")

@@ -255,7 +255,7 @@ class Fitted(Layout):
         """Standard deviations of every target item: shape (n_users, n_targets)."""
         n_items = len(self.targets)
         std = np.empty((len(users), n_items))
-        for rows in slices(len(users), max(1, _N_DEVIATIONS // n_items)):
+        for rows in slices(len(users), _N_DEVIATIONS // n_items):
             n_rows = rows.stop - rows.start
             ends = np.arange(n_rows + 1) * n_items
             cells = scipy.sparse.csr_array(
@@ -348,7 +348,7 @@ class Fitted(Layout):
         """
         best, cosines = np.zeros((len(codes), n), dtype=np.int64), np.full((len(codes), n), np.nan)
         items, (mean, norms) = self.items.without_bias(), self._item_norms
-        for part in slices(len(codes), max(1, _CHUNK // max(1, len(items)))):
+        for part in slices(len(codes), _CHUNK // max(1, len(items))):
             own = codes[part]
             unit = (items.factors[own] - mean) / norms[own][:, None]
             block = Scores(Embeddings(unit, -(unit @ mean)), items).block()
@@ -368,7 +368,7 @@ class Fitted(Layout):
         factors = self.items.factors
         mean = factors.mean(axis=0)
         norms = np.full(len(factors), np.inf)
-        for part in slices(len(norms), max(1, _SMALL // max(1, len(mean)))):
+        for part in slices(len(norms), _SMALL // max(1, len(mean))):
             norms[part] = np.linalg.norm(factors[part] - mean, axis=1)
         norms[norms == 0] = 1.0
         is_rated = np.zeros(len(norms), dtype=bool)

@@ -21,7 +21,6 @@ from skautorec.datasets import make_ratings
 from skautorec.model_selection import make_top_n_scorer
 
 PATTERN = make_ratings(80, 30, 900, random_state=2).to_matrix()
-STARS = PATTERN  # ratings from 1 to 5
 
 
 def direct(X, penalty):
@@ -50,7 +49,7 @@ def test_exposure_is_ridge_regressions_of_each_item_on_the_others():
     popularity = (values > 0).mean(axis=0)
     assert (expected > 0.01 * popularity).mean() > 0.9
     expected = np.maximum(expected, 0.01 * popularity)
-    np.testing.assert_allclose(exposures(exposure, STARS), expected, atol=1e-5)
+    np.testing.assert_allclose(exposures(exposure, PATTERN), expected, atol=1e-5)
     np.testing.assert_allclose(exposure.popularity, popularity, rtol=1e-6)
 
 

@@ -36,8 +36,8 @@ from .sparse import bag_sum
 
 __all__ = ["Exposure", "fit_exposure"]
 
-# Eigenvectors that are kept, and the iterations that they are found in. With fewer, lists find less
-# of held-out ratings; with all of them, or with more iterations, they find no more.
+# Eigenvectors that are kept, and the iterations that they are found in. With a third more of them
+# lists of MovieLens 1M find 1 % more and take longer; more iterations find no more.
 _N_COMPONENTS, _N_ITERATIONS = 768, 3
 # Elements of them at most, 1 GB: of more than 349,525 items fewer are kept.
 _MOST_ELEMENTS = 2**28

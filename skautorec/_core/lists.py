@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .isolation import isolated
 
-__all__ = ["Ranking", "best_of", "slices", "top"]
+__all__ = ["Ranking", "best_of", "rounding_of", "slices", "top"]
 
 # Elements of the largest temporary: 64 MB in float64.
 _CHUNK = 2**23
@@ -78,7 +78,7 @@ def top(
         return best, scores
     is_screened = n_rows >= ranking.screened_from and _SELECTIVE * n <= n_columns
     make = _screened if is_screened else _exact
-    for part in slices(n_rows, max(1, _CHUNK // max(1, n_columns))):
+    for part in slices(n_rows, _CHUNK // max(1, n_columns)):
         cells = None if hidden is None else hidden[part]
         best[part], scores[part] = make(ranking.take(part), n, cells)
     scores[np.isneginf(scores)] = np.nan
@@ -123,6 +123,14 @@ def _screened(
         cells = None if hidden is None else hidden[unsure]
         best[unsure], scores[unsure] = _exact(ranking.take(unsure), n, cells)
     return best, scores
+
+
+def rounding_of(n_terms: int, sizes: Tensor) -> Tensor:
+    """Error of inner products in single precision, of factors whose lengths multiply to ``sizes``.
+
+    Higham (2002), section 3.1, with some terms to spare for what is added.
+    """
+    return (n_terms + 5) * torch.finfo(torch.float32).eps * sizes
 
 
 def _hide(scores: np.ndarray, hidden: scipy.sparse.csr_array | None) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .exposure import Exposure
 from .isolation import isolated
+from .lists import rounding_of
 from .scores import Embeddings, Scores, shared_tensor
 
 __all__ = ["Relevance"]
@@ -94,8 +95,7 @@ class Relevance:
         # What is taken off for a rating of the item itself is at most twice its leverage.
         longest = (leverage.sqrt() / (1 - leverage)).max()
         sizes = longest * (torch.linalg.vector_norm(codes, dim=1) + 2) * self.most
-        rounding = (codes.shape[1] + 5) * torch.finfo(torch.float32).eps * sizes
-        return exposure.mul_(self.most), rounding
+        return exposure.mul_(self.most), rounding_of(codes.shape[1], sizes)
 
     @cached_property
     def _codes(self) -> np.ndarray:

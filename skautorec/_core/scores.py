@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .isolation import isolated
-from .lists import top
+from .lists import rounding_of, top
 from .sparse import sampled_dots
 
 __all__ = ["Embeddings", "Scores", "shared_tensor"]
@@ -108,10 +108,8 @@ class Scores:
         rows, columns = self.rows.single, self.columns.single
         scores = torch.addmm(columns.bias, rows.factors, columns.factors.t())
         scores += rows.bias[:, None]
-        # Error of a product in single precision: Higham (2002), section 3.1.
         sizes = columns.norms.max() * rows.norms + columns.bias.abs().max() + rows.bias.abs()
-        n_terms = self.columns.factors.shape[1] + 5
-        return scores, n_terms * torch.finfo(torch.float32).eps * sizes
+        return scores, rounding_of(self.columns.factors.shape[1], sizes)
 
     def top(
         self, n: int, hidden: scipy.sparse.csr_array | None = None

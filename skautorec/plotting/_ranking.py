@@ -254,7 +254,8 @@ class RankingDisplay(Display):
 
 def _curve(judge: Callable[[Any], float], lists: Any) -> np.ndarray:
     """A metric of the first 1, 2, ... items of lists."""
-    judge(lists)  # refuses what are no lists of one length
-    if isinstance(lists, np.ndarray):
-        return np.array([judge(lists[:, : k + 1]) for k in range(lists.shape[1])])
-    return np.array([judge([row[: k + 1] for row in lists]) for k in range(len(lists[0]))])
+    whole = judge(lists)  # refuses what are no lists of one length
+    is_array = isinstance(lists, np.ndarray)
+    shorter = range(1, lists.shape[1] if is_array else len(lists[0]))
+    cuts = (lists[:, :n] if is_array else [row[:n] for row in lists] for n in shorter)
+    return np.array([*map(judge, cuts), whole])
