@@ -41,10 +41,6 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
     method takes it once and reads nothing else.
     """
 
-    user_factors_: np.ndarray
-    item_factors_: np.ndarray
-    user_bias_: np.ndarray
-    item_bias_: np.ndarray
     user_ids_: np.ndarray
     item_ids_: np.ndarray
     target_ids_: np.ndarray
@@ -119,6 +115,28 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         self.__dict__.update(attributes)
         if "feature_names_in_" not in attributes:
             self.__dict__.pop("feature_names_in_", None)
+
+    # Rows may have to be solved when they are read.
+
+    @property
+    def user_factors_(self) -> np.ndarray:
+        """Factors of the known users: shape (n_users, k)."""
+        return _rows_of(self).users.factors
+
+    @property
+    def user_bias_(self) -> np.ndarray:
+        """Their biases: shape (n_users,)."""
+        return _rows_of(self).users.bias
+
+    @property
+    def item_factors_(self) -> np.ndarray:
+        """Factors of the items that are predicted: shape (n_targets, k)."""
+        return _rows_of(self).items.factors
+
+    @property
+    def item_bias_(self) -> np.ndarray:
+        """Their biases: shape (n_targets,)."""
+        return _rows_of(self).items.bias
 
     def __getstate__(self) -> dict[str, Any]:
         # Without what follows from the rest, or some writers would write it twice.
@@ -517,6 +535,13 @@ def _published(fitted: Fitted, attributes: dict[str, Any]) -> dict[str, Any]:
 def fitted_of(estimator: RatingRegressor) -> Fitted:
     """What an estimator was fitted to; an error where it was not."""
     check_is_fitted(estimator)
+    return estimator._fitted
+
+
+def _rows_of(estimator: RatingRegressor) -> Fitted:
+    """What an estimator was fitted to, for an attribute that it has only then."""
+    if "_fitted" not in vars(estimator):
+        raise AttributeError(f"This {type(estimator).__name__} is not fitted yet.")
     return estimator._fitted
 
 

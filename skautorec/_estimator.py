@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -22,14 +23,17 @@ from ._core.sparse import Pattern
 from ._core.training import Settings
 from ._data.inputs import TrainingInput
 from ._fitted import Trained
-from ._progress import CallbackSupportMixin, FitProgress, with_callbacks
+from ._progress import CallbackSupportMixin, FitProgress, Updates, with_callbacks
 from ._recommend import check_n, list_similar
+from ._update import Drift, read_change
 
 __all__ = ["AutoRecRegressor"]
 
 # Share of the input hidden in each epoch where none is given; not used with solvers that need the
 # same objective at every step.
 DROPOUT = 0.7
+# Held while what an update made is put in the place of what it was made from.
+_PUBLISHING = threading.Lock()
 # Networks of each kind of model.
 N_PARTS = {"item": 1, "user": 1, "both": 2}
 
@@ -151,6 +155,10 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
     n_iter_ : int
         Epochs behind the model, of which the last predicted held-out ratings best; the most, where
         several networks were trained.
+    drift_ : Drift
+        What came by ``update`` since the fit, which the networks have not seen: ``n_ratings``,
+        ``n_removed``, ``n_users`` and ``n_items``; and, in rating units, ``rmse`` and
+        ``last_rmse``, the errors of all updates and of the last one as they were predicted before.
     n_features_in_ : int
         Number of items.
     feature_names_in_ : ndarray of shape (n_items,)
@@ -218,6 +226,7 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
     validation_scores_: list[float] | None
     n_iter_: int
     decoder_lambd_: np.ndarray
+    drift_: Drift
 
     _ranks_by: ClassVar[str] = "relevance"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -308,6 +317,7 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
             "validation_scores_": _mean_curve([history.scores for history in histories]),
             "n_iter_": max(1, *(history.n_epochs for history in histories)),
             "decoder_lambd_": 2 * np.array(penalties),
+            "drift_": Drift(),
         }
         return Trained(model, users, items, attributes)
 
@@ -335,6 +345,78 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
             n_iter_no_change=self.n_iter_no_change,
             dropout=usual_dropout if self.dropout is None else float(self.dropout),
         )
+
+    def update(self, ratings: Any = None, *, remove: Any = None) -> Self:
+        """Take in ratings that came after the fit, without training.
+
+        Parameters
+        ----------
+        ratings : Ratings, default=None
+            New ratings: by known users and new ones, of known items and new ones. A rating of a
+            pair that has one takes its place.
+        remove : Ratings, default=None
+            Pairs whose ratings are taken out; its values are not looked at.
+
+        Returns
+        -------
+        self : object
+            Itself. An update that fails leaves the estimator as it was.
+
+        Raises
+        ------
+        ValueError
+            A rating is outside of ``rating_range_``, a pair to be removed has no rating or is in
+            ``ratings`` too, a pair is given twice, these are pairs without ratings, or the
+            estimator was fitted with ``y``.
+        TypeError
+            What is given is not `Ratings`.
+
+        Notes
+        -----
+        The networks, and what was estimated with them, stay as they are. What is read afterwards is
+        what they give for all ratings of today, as if the rows of all users and items had been
+        solved again: so it does not matter in which order, or how many at a time, ratings come.
+
+        A rating of an item by a user whom the networks know changes the item's code, and with it
+        the rows of all who rated the item. These are only marked, and solved when they are read: a
+        list for one user solves one row, and ``user_factors_`` all that are stale. With
+        ``kind="user"`` the rows of the items that the user has rated are solved at the next read,
+        and with ``kind="both"`` all rows.
+
+        New users get their rows from all of their ratings, but to the networks they are nobody
+        until the next ``fit``: their ratings are in no code of an item. New items are known by the
+        ratings of known users; with ``kind="user"`` they are in no code of a user. Lists by
+        relevance use the exposure of the last fit, to which a new item is little more than nothing:
+        ``rank_by="rating"`` lists it where it belongs.
+
+        Of a user who has no ratings left the encoder forgets what it learned of them. The other
+        weights, the penalties and the exposure were estimated with their ratings too and stay until
+        the next fit.
+
+        ``drift_`` counts what the networks have not seen, and says how well it was predicted.
+
+        Examples
+        --------
+        >>> from skautorec import AutoRecRegressor, Ratings
+        >>> from skautorec.datasets import make_ratings
+        >>> ratings = make_ratings(n_users=60, n_items=40, n_ratings=800, random_state=0)
+        >>> model = AutoRecRegressor(hidden_units=20, random_state=0).fit(ratings[:700])
+        >>> model.update(ratings[700:]).drift_.n_ratings
+        100
+        """
+        progress = Updates(self.verbose)
+        while True:
+            fitted = fitted_of(self)
+            with progress.phase("update"):
+                change = read_change(fitted, ratings, remove)
+                updated = fitted.updated(change)
+            drift = self.drift_.after(fitted, change)
+            attributes = updated.attributes() | {"drift_": drift, "_fitted": updated}
+            with _PUBLISHING:
+                # Another thread may have published another one meanwhile.
+                if self._fitted is fitted:
+                    self._publish(attributes)
+                    return self
 
     def similar_items(
         self, item: Any, n: int = 10, *, candidates: Any = None

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse
 
-from ._core.exposure import Exposure, fit_exposure
+from ._core.exposure import Exposure, ExposureOfFit
 from ._core.lists import best_of, slices, top
 from ._core.matrix import ReadTable, Table, rows_or_none
+from ._core.model import Model
 from ._core.query import Query
 from ._core.relevance import Relevance
+from ._core.rows import Rows
 from ._core.scores import Embeddings, Scores
-from ._core.training_set import TrainingSet, compact
+from ._core.solving import solve_model
+from ._core.training_set import Cells, TrainingSet, compact
 from ._data.frames import has_own_index, is_frame
-from ._data.ids import as_id_array
+from ._data.ids import Ids, as_id_array
 from ._data.inputs import TrainingInput, read_rows
-from ._data.scale import Layout, Scale
+from ._data.scale import Columns, Layout, Scale
 
 __all__ = ["Fitted", "RatingModel", "Trained", "check_rank_by"]
 
@@ -86,6 +90,25 @@ class Trained:
     counts: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class Change:
+    """Ratings that come or go after a fit.
+
+    Attributes
+    ----------
+    user_ids, item_ids : Ids
+        All that are known then, new ones last.
+    given, removed : Cells
+        Ratings in rating units that are added, or take the place of one of the same user and item;
+        and pairs whose ratings are taken out.
+    """
+
+    user_ids: Ids
+    item_ids: Ids
+    given: Cells
+    removed: Cells
+
+
 @dataclass(frozen=True, eq=False)
 class Fitted(Layout):
     """A fitted model in rating units, with the ids and ratings that it was fitted to.
@@ -96,25 +119,29 @@ class Fitted(Layout):
     Attributes
     ----------
     model : RatingModel
-    users, items : Embeddings
-        Of the training users and the target items: a predicted rating is an inner product of
-        factors plus both biases.
+    user_rows, item_rows : Rows
+        Of the known users and the target items: a predicted rating is an inner product of factors
+        plus both biases.
     training : TrainingSet
         The ratings.
+    exposure_of_fit : ExposureOfFit
+        Which items users meet, by the ratings of the last fit.
     counts : ndarray of shape (n_targets,) or None
         What lists rank items by in place of predicted ratings.
     """
 
     model: RatingModel
-    users: Embeddings
-    items: Embeddings
+    user_rows: Rows
+    item_rows: Rows
     training: TrainingSet
+    exposure_of_fit: ExposureOfFit
     counts: np.ndarray | None = None
 
     @classmethod
     def of(cls, given: TrainingInput, trained: Trained) -> Fitted:
         """Turn what a training gave into rating units, and keep the ratings."""
         table, scale = given.table(), given.targets.scale
+        training = TrainingSet(compact(table.inputs), None if table.y is None else compact(table.y))
         return cls(
             given.user_ids,
             given.inputs,
@@ -122,9 +149,10 @@ class Fitted(Layout):
             given.target_ndim,
             given.feature_names,
             trained.model,
-            scale.users(trained.users),
-            scale.items(trained.items),
-            TrainingSet(compact(table.inputs), None if table.y is None else compact(table.y)),
+            Rows(scale.users(trained.users)),
+            Rows(scale.items(trained.items)),
+            training,
+            ExposureOfFit(training.targets),
             trained.counts,
         )
 
@@ -135,10 +163,6 @@ class Fitted(Layout):
             "item_ids_": self.inputs.ids.array,
             "target_ids_": self.targets.ids.array,
             "rating_range_": self.inputs.scale.bounds,
-            "user_factors_": self.users.factors,
-            "user_bias_": self.users.bias,
-            "item_factors_": self.items.factors,
-            "item_bias_": self.items.bias,
             "n_features_in_": len(self.inputs),
         }
         if self.feature_names is not None:
@@ -146,9 +170,8 @@ class Fitted(Layout):
         return shown
 
     def __getstate__(self) -> dict[str, Any]:
-        # Without what is computed when it is needed, but for what takes long.
-        state = {one.name: getattr(self, one.name) for one in fields(self)}
-        return state | {name: one for name, one in vars(self).items() if name == "exposure"}
+        # Without what is computed when it is needed.
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @property
     def seen(self) -> scipy.sparse.csr_array:
@@ -158,6 +181,103 @@ class Fitted(Layout):
     def _table(self) -> Table:
         """Training ratings in the units of training."""
         return self.to_stars(self.training)
+
+    # Rows that an update made stale are solved when they are read.
+
+    @property
+    def users(self) -> Embeddings:
+        """Rows of all known users."""
+        return self.user_rows.whole(self._solve_users)
+
+    @property
+    def items(self) -> Embeddings:
+        """Rows of all target items."""
+        return self.item_rows.whole(self._solve_items)
+
+    def users_at(self, codes: np.ndarray) -> Embeddings:
+        """Rows of some users."""
+        return self.user_rows.take(codes, self._solve_users)
+
+    def items_at(self, codes: np.ndarray) -> Embeddings:
+        """Rows of some items."""
+        return self.item_rows.take(codes, self._solve_items)
+
+    def last_users(self, codes: np.ndarray) -> Embeddings:
+        """Rows of users as they were last solved, and somebody new's where there are none."""
+        return _or_else(self.user_rows.last(codes), self._new_user)
+
+    def last_items(self, codes: np.ndarray) -> Embeddings:
+        """The same of items."""
+        return _or_else(self.item_rows.last(codes), self._new_item)
+
+    def _solve_users(self, codes: np.ndarray) -> Embeddings:
+        if self._is_coupled and self.item_rows.n_stale and 2 * len(codes) > len(self.user_rows):
+            self._solve_all()
+            return self.users_at(codes)
+        return self.fold_in(self.training_query(codes))
+
+    def _solve_items(self, codes: np.ndarray) -> Embeddings:
+        if self._is_coupled:
+            self._solve_all()
+            return self.items_at(codes)
+        assert isinstance(self.model, Model)
+        return self._in_range(self.model.solve_items(codes, self._table))
+
+    @property
+    def _is_coupled(self) -> bool:
+        """Whether the rows of items are fitted to what those of users leave."""
+        model = self.model
+        return isinstance(model, Model) and model.encodes_items and model.encodes_users
+
+    def _solve_all(self) -> None:
+        assert isinstance(self.model, Model)
+        users, items = solve_model(self.model, self._table())
+        self.user_rows.fill(self.targets.scale.users(users))
+        self.item_rows.fill(self.targets.scale.items(items))
+
+    def updated(self, change: Change) -> Fitted:
+        """Return the same networks with other ratings.
+
+        Their rows are what these networks give for all ratings of today; those that changed are
+        marked to be solved when they are read.
+        """
+        model = self.model
+        assert isinstance(model, Model)
+        user_ids, item_ids = change.user_ids, change.item_ids
+        shape = len(user_ids), len(item_ids)
+        given, removed = change.given, change.removed
+        training = self.training.updated(given, removed, shape)
+        # 1. Users and items whose own ratings changed.
+        users, items = np.zeros(shape[0], dtype=bool), np.zeros(shape[1], dtype=bool)
+        for cells in (given, removed):
+            users[cells.users], items[cells.items] = True, True
+        # 2. The sums that codes of items are made of.
+        changed = np.flatnonzero(items)
+        columns = training.columns(changed)
+        is_gone = users & (np.diff(training.inputs.indptr) == 0)
+        scale = Scale.shared(*self.inputs.scale.bounds, shape[1])
+        updated = model.updated(changed, scale.to_stars(columns), shape[1], np.flatnonzero(is_gone))
+        # 3. Rows of those who rated what has another code, and of what they rated.
+        rows = np.flatnonzero(users)
+        if model.encodes_users:
+            for table in (self.training.inputs, training.inputs):
+                items[table[rows[rows < table.shape[0]]].indices] = True
+        if model.encodes_items:
+            users[columns.indices] = True
+        if self._is_coupled:
+            items[:] = True
+        targets = Columns(item_ids, scale)
+        return replace(
+            self,
+            user_ids=user_ids,
+            inputs=targets,
+            targets=targets,
+            feature_names=_more_names(self.feature_names, item_ids),
+            model=updated,
+            user_rows=self.user_rows.marked(users),
+            item_rows=self.item_rows.marked(items),
+            training=training,
+        )
 
     # Users
 
@@ -210,7 +330,11 @@ class Fitted(Layout):
 
     def _new_item(self) -> Embeddings:
         """An item without ratings."""
-        return Scale.shared(*self.inputs.scale.bounds, 1).items(self.model.unseen_item)
+        return self._in_range(self.model.unseen_item)
+
+    def _in_range(self, items: Embeddings) -> Embeddings:
+        """Turn rows of some items into rating units, in the range that all items share."""
+        return Scale.shared(*self.inputs.scale.bounds, len(items)).items(items)
 
     # Predictions
 
@@ -220,10 +344,16 @@ class Fitted(Layout):
         for is_stranger, is_new in itertools.product((False, True), repeat=2):
             chosen = ((users < 0) == is_stranger) & ((items < 0) == is_new)
             if chosen.any():
-                of_users = self._new_user() if is_stranger else self.users
-                of_items = self._new_item() if is_new else self.items
-                pairs = np.maximum(users[chosen], 0), np.maximum(items[chosen], 0)
-                scores[chosen] = Scores(of_users, of_items).at(*pairs)
+                who, what = users[chosen], items[chosen]
+                if is_stranger:
+                    of_users, who = self._new_user(), np.zeros_like(who)
+                else:
+                    of_users, who = self.user_rows.some(who, self._solve_users)
+                if is_new:
+                    of_items, what = self._new_item(), np.zeros_like(what)
+                else:
+                    of_items, what = self.item_rows.some(what, self._solve_items)
+                scores[chosen] = Scores(of_users, of_items).at(who, what)
         self.targets.scale.clip(scores, 0)
         return scores
 
@@ -245,7 +375,7 @@ class Fitted(Layout):
     def deviations_of_pairs(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Standard deviations of pairs of codes, as `predict_pairs`."""
         codes, rows = np.unique(users, return_inverse=True)
-        embedded = self.users[np.maximum(codes, 0)]
+        embedded = self.users_at(np.maximum(codes, 0))
         if codes.min(initial=0) < 0:
             embedded.factors[0] = self._new_user().factors
         items = np.where(items < 0, len(self.targets), items)
@@ -299,7 +429,7 @@ class Fitted(Layout):
         """Positions among ``columns`` and scores of the best of them, as `Scores.top`."""
         if self.counts is not None:
             return self._most_counted(len(users), columns, n, hidden)
-        items = self.items[columns] if len(columns) < len(self.items) else self.items
+        items = self.items[columns] if len(columns) < len(self.targets) else self.items
         return Scores(users, items).top(n, hidden)
 
     def _most_counted(
@@ -327,7 +457,7 @@ class Fitted(Layout):
         most = high - low or 1.0
         rated, exposure = query.ratings, self.exposure
         targets, own = exposure, None if hidden is not None else exposure.own(rated)
-        if len(columns) < len(self.items):
+        if len(columns) < len(self.targets):
             items, targets = items[columns], exposure.take(columns)
             own = None if own is None else own[:, columns]
         gains = Scores(users, items)
@@ -337,7 +467,12 @@ class Fitted(Layout):
     @cached_property
     def exposure(self) -> Exposure:
         """Which items users meet; computed when it is first needed."""
-        return fit_exposure(self.seen)
+        exposure = self.exposure_of_fit.get()
+        n_old, n_users = len(exposure.popularity), self.seen.shape[0]
+        if n_old == len(self.targets):
+            return exposure
+        counts = np.bincount(self.seen.indices, minlength=len(self.targets))
+        return exposure.with_more(counts[n_old:] / n_users)
 
     def most_similar(
         self, codes: np.ndarray, columns: np.ndarray, n: int
@@ -375,3 +510,20 @@ class Fitted(Layout):
         is_rated[self.seen.indices] = True
         norms[~is_rated] = np.inf
         return mean, norms
+
+
+def _or_else(rows: Embeddings, new: Callable[[], Embeddings]) -> Embeddings:
+    """Rows, and in the place of those that are NaN a new one."""
+    missing = np.isnan(rows.bias)
+    if missing.any():
+        rows.factors[missing], rows.bias[missing] = new().factors, new().bias
+    return rows
+
+
+def _more_names(names: np.ndarray | None, ids: Ids) -> np.ndarray | None:
+    """Names that scikit-learn knows the columns by, of which there are more now."""
+    if names is None or len(names) == len(ids):
+        return names
+    more = ids.array[len(names) :].tolist()
+    are_texts = all(isinstance(one, str) for one in more)
+    return np.append(names, np.array(more, dtype=object)) if are_texts else None

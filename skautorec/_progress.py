@@ -22,7 +22,7 @@ except ImportError:  # scikit-learn before 1.9
         return method
 
 
-__all__ = ["CallbackSupportMixin", "FitProgress", "Quiet", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "FitProgress", "Quiet", "Updates", "with_callbacks"]
 
 # Phases of a fit after its networks were trained: the noise is measured, and rows are solved.
 _N_LAST_PHASES = 2
@@ -70,7 +70,7 @@ class FitProgress(Quiet):
         if self._task is not None:
             self._task.call_on_fit_task_end(**self._given)
         if self._verbose > 1:
-            self._say(f"{time.perf_counter() - start:.2f} s{_peak_memory()}")
+            self._say(_spent(start))
 
     def epoch(self, number: int, loss: float, score: float | None) -> bool:
         """Report an epoch; return whether a callback asks to stop."""
@@ -89,7 +89,30 @@ class FitProgress(Quiet):
             self._fit.call_on_fit_task_end(**self._given, reconstruction_attributes=attributes)
 
     def _say(self, what: str) -> None:
-        print(f"[AutoRecRegressor] {self._phase}: {what}", flush=True)
+        _say(self._phase, what)
+
+
+class Updates(Quiet):
+    """Tell the user how long updates take."""
+
+    def __init__(self, verbose: int) -> None:
+        self._verbose = verbose
+
+    @contextmanager
+    def phase(self, name: str, n_epochs: int = 0) -> Iterator[None]:
+        """Time it."""
+        start = time.perf_counter()
+        yield
+        if self._verbose > 1:
+            _say(name, _spent(start))
+
+
+def _say(phase: str, what: str) -> None:
+    print(f"[AutoRecRegressor] {phase}: {what}", flush=True)
+
+
+def _spent(start: float) -> str:
+    return f"{time.perf_counter() - start:.2f} s{_peak_memory()}"
 
 
 def _peak_memory() -> str:

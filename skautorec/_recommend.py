@@ -86,7 +86,7 @@ def read_audience(estimator: Any, fitted: Fitted, user: Any) -> Audience:
             "A batch of users is of ids or of mappings {item_id: rating}, not of both."
         ) from None
     query = partial(fitted.training_query, codes)
-    return Audience(fitted.users[codes], fitted.seen[codes], query, not is_batch)
+    return Audience(fitted.users_at(codes), fitted.seen[codes], query, not is_batch)
 
 
 def _new_audience(

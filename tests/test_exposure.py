@@ -317,7 +317,8 @@ def test_what_is_usual(groups, tmp_path):
         for found, one in zip(model.recommend(3), expected, strict=True):
             np.testing.assert_array_equal(found, one)
         model.save(tmp_path / by)
-        assert ("exposure" in vars(type(model).load(tmp_path / by)._fitted)) == (by == "relevance")
+        kept = type(model).load(tmp_path / by)._fitted.exposure_of_fit.known
+        assert (kept is not None) == (by == "relevance")
 
 
 def test_ratings_alone_compute_no_exposure_and_what_is_computed_is_kept(
@@ -327,10 +328,12 @@ def test_ratings_alone_compute_no_exposure_and_what_is_computed_is_kept(
     model, biases = new("item").fit(ratings), BiasRegressor().fit(ratings)
     model.predict(ratings), model.score(ratings), model.recommend(3, rank_by="rating")
     model.fold_in(3), pickle.dumps(model), biases.recommend(3)
-    assert "exposure" not in vars(model._fitted) and "exposure" not in vars(biases._fitted)
+    assert model._fitted.exposure_of_fit.known is biases._fitted.exposure_of_fit.known is None
     model.save(tmp_path / "model"), biases.recommend(3, rank_by="relevance")
     biases.save(tmp_path / "biases")
-    monkeypatch.setattr(_fitted, "fit_exposure", lambda *args: pytest.fail("computed again"))
+    monkeypatch.setattr(
+        exposure_module, "fit_exposure", lambda *args: pytest.fail("computed again")
+    )
     for one, name in ((model, "model"), (biases, "biases")):
         expected = one.recommend(3, rank_by="relevance")
         for copy in (type(one).load(tmp_path / name), pickle.loads(pickle.dumps(one))):

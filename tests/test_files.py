@@ -16,6 +16,7 @@ import scipy.sparse
 from conftest import new
 
 from skautorec import AutoRecRegressor, Ratings
+from skautorec._core.rows import Rows
 from skautorec._files import archive
 from skautorec.baselines import BiasRegressor, PopularityRecommender
 from skautorec.datasets import make_ratings
@@ -238,7 +239,7 @@ def test_a_crash_leaves_the_old_file_or_the_new_one(tmp_path, monkeypatch):
 def test_models_that_load_would_refuse_are_not_saved(tmp_path):
     model = BiasRegressor().fit(TABLE)
     users = dataclasses.replace(model._fitted.users, bias=model.user_bias_[:-1])
-    model._fitted = dataclasses.replace(model._fitted, users=users)
+    model._fitted = dataclasses.replace(model._fitted, user_rows=Rows(users))
     with pytest.raises(ValueError, match="user_bias is of other length"):
         model.save(tmp_path / "model")
     assert not list(tmp_path.iterdir())

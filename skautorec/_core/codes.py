@@ -54,6 +54,18 @@ class Sums:
         tables = tuple(table[rows] for table in self.tables)
         return Sums(tables, self.counts[rows], self.deviations[rows])
 
+    def replaced(self, rows: np.ndarray, sums: Sums, n_rows: int) -> Sums:
+        """Return those of so many rows, some of which are others now, and new ones empty."""
+
+        def put(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+            array = np.zeros((n_rows, *old.shape[1:]), dtype=old.dtype)
+            array[: len(old)] = old
+            array[rows] = new
+            return array
+
+        tables = tuple(put(old, new) for old, new in zip(self.tables, sums.tables, strict=True))
+        return Sums(tables, put(self.counts, sums.counts), put(self.deviations, sums.deviations))
+
 
 @dataclass(frozen=True)
 class Layers:

@@ -34,6 +34,8 @@ __all__ = ["Encoder", "Observed", "Problem", "by_decoded", "train_encoder"]
 PENALTY_FACTOR = 1.0
 RESIDUAL_PENALTY_FACTOR = 2.0
 RESIDUAL_BIAS_PENALTY = 50.0
+# Rating, in stars, that is expected where what was known is forgotten.
+_MIDDLE = 3.0
 # Most elements of the codes that are computed at a time.
 _CHUNK = 2**20
 # Rows in a batch, and least number of batches, where no size is given.
@@ -123,8 +125,18 @@ class Encoder:
     bias_penalty: float
     on_residuals: bool = False
 
+    @property
+    def n_inputs(self) -> int:
+        """Columns of its input."""
+        return len(self.encoding.reference)
+
     def sums(self, ratings: scipy.sparse.csr_array) -> Sums:
-        """First-layer sums of encoded rows, from their ratings."""
+        """First-layer sums of encoded rows, from their ratings.
+
+        Columns that came after the fit are past the encoder's inputs, and no part of the sums.
+        """
+        if ratings.shape[1] > self.n_inputs:
+            ratings = ratings[:, : self.n_inputs]
         first = [weight.double() for weight in self.layers(torch.float64).first]
         tables = tuple(np.empty((ratings.shape[0], len(self.biases[0]))) for _ in first)
         deviations = np.empty(ratings.shape[0])
@@ -195,11 +207,16 @@ class Encoder:
         self, layers: Layers, block: Observed, sums: Sums
     ) -> tuple[Tensor, Tensor, CellCodes]:
         """What the decoded rows of a block are solved from: offsets, values and codes."""
-        ratings = block.ratings
-        assert block.own is not None
-        assert block.columns is not None
+        ratings, own, columns = block.ratings, block.own, block.columns
+        assert own is not None
+        assert columns is not None
+        is_later = columns >= self.n_inputs
+        if is_later.any():
+            # The encoded rows were given nothing of what came after the fit.
+            own = np.where(np.repeat(is_later, np.diff(ratings.indptr)), np.nan, own)
+            columns = np.where(is_later, 0, columns)
         codes = CellCodes(
-            layers, self.encoding, sums, ratings.indptr, ratings.indices, block.own, block.columns
+            layers, self.encoding, sums, ratings.indptr, ratings.indices, own, columns
         )
         values = ratings.data if self.on_residuals else ratings.data - codes.biases
         indptr = torch.tensor(ratings.indptr, dtype=torch.int64)
@@ -272,6 +289,15 @@ class Encoder:
             bias_penalty=RESIDUAL_BIAS_PENALTY,
             on_residuals=True,
         )
+
+    def without_inputs(self, columns: np.ndarray) -> Encoder:
+        """Return it without what it learned of some columns of its input, which are empty now."""
+        first, reference = self.weights[0].copy(), self.encoding.reference.copy()
+        for channel in range(self.encoding.n_channels):
+            first[columns + channel * self.n_inputs] = 0
+        reference[columns] = _MIDDLE
+        encoding = replace(self.encoding, reference=reference)
+        return replace(self, weights=[first, *self.weights[1:]], encoding=encoding)
 
     @property
     def prior_row(self) -> Embeddings:

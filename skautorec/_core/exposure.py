@@ -34,7 +34,7 @@ from .matrix import rows_of_cells, select, with_values
 from .scores import shared_tensor
 from .sparse import bag_sum
 
-__all__ = ["Exposure", "fit_exposure"]
+__all__ = ["Exposure", "ExposureOfFit", "fit_exposure"]
 
 # Eigenvectors that are kept, and the iterations that they are found in. With a third more of them
 # lists of MovieLens 1M find 1 % more and take longer; more iterations find no more.
@@ -94,6 +94,15 @@ class Exposure:
         """Exposure to some items."""
         return Exposure(self.components[items], self.popularity[items], self.penalty)
 
+    def with_more(self, popularity: np.ndarray) -> Exposure:
+        """Return it with items that came later, which nothing but their popularity leads to."""
+        more = np.zeros((len(popularity), self.components.shape[1]), dtype=np.float32)
+        return Exposure(
+            np.vstack((self.components, more)),
+            np.append(self.popularity, popularity.astype(np.float32)),
+            self.penalty,
+        )
+
     @isolated
     def codes(self, ratings: scipy.sparse.csr_array) -> np.ndarray:
         """Codes of users, whose inner products with components reach items.
@@ -140,6 +149,36 @@ class Exposure:
         highest = partial.max(axis=1, keepdims=True)
         partial /= np.where(highest > 0, highest, np.inf)
         return np.maximum(partial, -1, out=partial)
+
+
+class ExposureOfFit:
+    """Exposure by the ratings of a fit, computed when it is first needed.
+
+    Parameters
+    ----------
+    ratings : csr_array of shape (n_users, n_items)
+        Kept until then.
+    """
+
+    def __init__(self, ratings: scipy.sparse.csr_array) -> None:
+        self._ratings: scipy.sparse.csr_array | None = ratings
+        self.known: Exposure | None = None
+
+    @classmethod
+    def of(cls, exposure: Exposure) -> ExposureOfFit:
+        """One that is computed."""
+        one = cls.__new__(cls)
+        one._ratings, one.known = None, exposure
+        return one
+
+    def get(self) -> Exposure:
+        """The exposure."""
+        ratings = self._ratings
+        if ratings is not None:
+            self.known = fit_exposure(ratings)
+            self._ratings = None
+        assert self.known is not None
+        return self.known
 
 
 def _weights(ratings: scipy.sparse.csr_array) -> np.ndarray:

@@ -7,29 +7,21 @@ from functools import partial
 
 import numpy as np
 import scipy.sparse
-import torch
 
 from .calibration import Calibration
 from .draws import Draws
-from .encoder import Encoder, Observed, Problem, by_decoded, train_encoder
+from .encoder import Encoder, train_encoder
 from .isolation import isolated
 from .matrix import ReadTable, Table, select
-from .model import ItemPart, Member, Model, UserPart, mean_items, mean_users
-from .scores import Embeddings, Scores
+from .model import Model
+from .scores import Embeddings
+from .solving import Encoders, mean_rows, solve
 from .training import History, Progress, Settings
 
 __all__ = ["fit_model"]
 
 # Ratings that are held out where no share is given, between bounds of their share.
 _N_HELD_OUT, _LEAST_FRACTION, _MOST_FRACTION = 1000, 0.05, 0.2
-
-
-@dataclass(frozen=True)
-class _Encoders:
-    """Trained encoders of one member."""
-
-    item: Encoder | None
-    user: Encoder | None
 
 
 @isolated
@@ -81,15 +73,18 @@ def fit_model(
     with progress.phase("held-out ratings"):
         kept, heldout = split.halves()
         calibration = Calibration(kept, heldout, draws.into("calibration"), decoder_lambd)
-        solved = [_solve(one, kept, calibration, number) for number, one in enumerate(members)]
-        noise = calibration.noise([one.member for one in solved], *_mean(solved))
+        solved = [
+            solve(one, kept, calibration=calibration, number=number)
+            for number, one in enumerate(members)
+        ]
+        noise = calibration.noise([one.member for one in solved], *mean_rows(solved))
         members = [one.encoders for one in solved]
         del kept, heldout, calibration, solved
     # 3. The model, solved with all ratings.
     with progress.phase("rows"):
         table = read()
-        solved = [_solve(encoders, table) for encoders in members]
-        users, items = _mean(solved)
+        solved = [solve(encoders, table) for encoders in members]
+        users, items = mean_rows(solved)
         model = Model([one.member for one in solved], noise.noise, noise.spread, noise.code_spread)
     return model, users, items, histories
 
@@ -102,11 +97,11 @@ def _train(
     draws: Draws,
     device: str,
     progress: Progress,
-) -> tuple[list[_Encoders], list[History]]:
+) -> tuple[list[Encoders], list[History]]:
     """Train the encoders of all members."""
     sides = ["item", "user"] if kind == "both" else [kind]
     styles = {"item": "ratings", "user": "residuals"}
-    members: list[_Encoders] = []
+    members: list[Encoders] = []
     histories: list[History] = []
     for number in range(n_members):
         trained: dict[str, Encoder | None] = {"item": None, "user": None}
@@ -124,7 +119,7 @@ def _train(
                 )
             histories.append(history)
         item, user = trained["item"], trained["user"]
-        members.append(_Encoders(item, user.for_residuals() if item and user else user))
+        members.append(Encoders(item, user.for_residuals() if item and user else user))
     return members, histories
 
 
@@ -168,67 +163,3 @@ class _Split:
             given = scipy.sparse.csr_array(kept.inputs.shape)
             heldout = scipy.sparse.hstack((given, heldout), format="csr")
         return heldout.T.tocsr()
-
-
-@dataclass(frozen=True)
-class _Solved:
-    """A member, and the rows of users and of target items of each of its parts."""
-
-    member: Member
-    users: list[Embeddings]
-    items: list[Embeddings]
-
-    @property
-    def encoders(self) -> _Encoders:
-        """What it was solved with, penalties included."""
-        item, user = self.member.item, self.member.user
-        return _Encoders(item.encoder if item else None, user.encoder if user else None)
-
-
-def _solve(
-    encoders: _Encoders, table: Table, calibration: Calibration | None = None, number: int = 0
-) -> _Solved:
-    """Solve the decoded rows of a member.
-
-    With a calibration, which chooses their penalties first, in single precision, and of the last
-    part only the rows that it needs.
-    """
-    users: list[Embeddings] = []
-    items: list[Embeddings] = []
-    item_part, user_part = None, None
-    left_over = table.targets.data
-    dtype = torch.float64 if calibration is None else torch.float32
-    # 1. The part of items: what each user's ratings say of the codes of the items, without them.
-    if encoders.item is not None:
-        joined = table.joined
-        problem = Problem(
-            encoders.item, Observed(joined, joined.data), encoders.item.sums(joined.T.tocsr())
-        )
-        if calibration is not None:
-            problem = calibration.of_items(problem, number, is_last=encoders.user is None)
-        n_before = joined.shape[1] - table.targets.shape[1]
-        rows, left = problem.solve(dtype)
-        item_part = ItemPart(problem.encoder, problem.sums)
-        users.append(rows)
-        items.append(problem.encoder.codes(problem.sums[n_before:]))
-        if encoders.user is not None:
-            left_over = left[joined.indices >= n_before]
-    # 2. The part of users: what each item's ratings, or what the first part leaves of them, say of
-    #    the codes of the users.
-    if encoders.user is not None:
-        observed = by_decoded(table.targets, left_over, table.y is None)
-        problem = Problem(encoders.user, observed, encoders.user.sums(table.inputs))
-        if calibration is not None:
-            first = Scores(users[0], items[0]) if users else None
-            problem = calibration.of_users(problem, number, first)
-        user_part = UserPart(problem.encoder)
-        users.append(user_part.rows(problem.sums))
-        items.append(problem.solve(dtype)[0])
-    return _Solved(Member(item_part, user_part), users, items)
-
-
-def _mean(solved: list[_Solved]) -> tuple[Embeddings, Embeddings]:
-    """Rows of users and of target items of the mean of members."""
-    users = mean_users([rows for one in solved for rows in one.users], len(solved))
-    items = mean_items([rows for one in solved for rows in one.items], len(solved))
-    return users, items

@@ -7,7 +7,7 @@ inner product of factors, and so is their sum and the mean of several members.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse
@@ -36,6 +36,18 @@ class ItemPart:
     def fold_in(self, query: Query) -> Embeddings:
         """User rows in closed form, on codes of the items without these users' ratings."""
         return self.encoder.decode(_observed(query), self.sums)[0]
+
+    def codes(self, items: np.ndarray) -> Embeddings:
+        """Codes of items."""
+        return self.encoder.codes(self.sums[items])
+
+    def updated(self, items: np.ndarray, columns: scipy.sparse.csr_array, n_items: int) -> ItemPart:
+        """Return it with other ratings of some items, and new items; see `Model.updated`."""
+        return replace(self, sums=self.sums.replaced(items, self.encoder.sums(columns), n_items))
+
+    def without_users(self, users: np.ndarray) -> ItemPart:
+        """Return it without what its encoder learned of users whose ratings are in no sum now."""
+        return replace(self, encoder=self.encoder.without_inputs(users))
 
     @property
     def unseen_item(self) -> Embeddings:
@@ -67,6 +79,14 @@ class UserPart:
         """The same, from the encoder's sums over their ratings."""
         rows = self.encoder.codes(sums)
         return rows.without_bias() if self.encoder.on_residuals else rows
+
+    def decode(self, items: np.ndarray, training: Table) -> Embeddings:
+        """Solve the rows of items, on codes of their raters without these ratings."""
+        chosen = np.zeros(training.targets.shape[1], dtype=bool)
+        chosen[items] = True
+        observed, who = _raters(training, chosen)
+        sums = self.encoder.sums(training.inputs[who])
+        return self.encoder.decode(observed, sums)[0][items]
 
     @property
     def unseen_item(self) -> Embeddings:
@@ -139,6 +159,56 @@ class Model:
     def parts(self) -> list[ItemPart | UserPart]:
         """Parts of all members, in the order of their factors."""
         return [part for member in self.members for part in member.parts]
+
+    @property
+    def encodes_items(self) -> bool:
+        """Whether a rating changes the code of its item, and so the rows of all who rated that."""
+        return self.members[0].item is not None
+
+    @property
+    def encodes_users(self) -> bool:
+        """Whether a rating changes the code of its user, and so the rows of what they rated."""
+        return self.members[0].user is not None
+
+    @isolated
+    def solve_items(self, items: np.ndarray, read: ReadTable) -> Embeddings:
+        """Solve the rows of items, of a model that encodes items or users, not both."""
+        if self.encodes_users:
+            table = read()
+            rows = [one.user.decode(items, table) for one in self.members if one.user]
+        else:
+            rows = [one.item.codes(items) for one in self.members if one.item]
+        return mean_items(rows, len(self.members))
+
+    def updated(
+        self,
+        items: np.ndarray,
+        columns: scipy.sparse.csr_array,
+        n_items: int,
+        forgotten: np.ndarray,
+    ) -> Model:
+        """Return the same networks with the ratings of today.
+
+        Parameters
+        ----------
+        items : ndarray of int of shape (n,)
+            Items whose ratings changed.
+        columns : csr_array of shape (n, n_users)
+            All of their ratings.
+        n_items : int
+            Items now, new ones last.
+        forgotten : ndarray of int
+            Users who have no ratings any more, of whom the networks are to know nothing.
+        """
+        if not self.encodes_items:
+            return self
+        members = []
+        for member in self.members:
+            assert member.item is not None
+            item = member.item.updated(items, columns, n_items)
+            users = forgotten[forgotten < item.encoder.n_inputs]
+            members.append(replace(member, item=item.without_users(users) if len(users) else item))
+        return replace(self, members=members)
 
     @isolated
     def fold_in(self, query: Query) -> Embeddings:

@@ -10,19 +10,93 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from .matrix import Table, values_at, with_values
+from .matrix import Table, rows_of_cells, values_at, with_values
 
-__all__ = ["TrainingSet", "compact"]
+__all__ = ["Cells", "TrainingSet", "compact"]
 
 # Types that ratings are kept in: the first that holds all of them exactly.
-_DTYPES = (np.int8, np.int16, np.float32, np.float64)
+_DTYPES = [np.dtype(one) for one in (np.int8, np.int16, np.float32, np.float64)]
 # Share of a row's ratings that may be others than a training user's.
 _OTHERS = 10
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Pairs of users and items by their codes, int64, and their ratings where there are any."""
+
+    users: np.ndarray
+    items: np.ndarray
+    values: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet(Table):
     """Ratings that a model was fitted to, in rating units and in a small type."""
+
+    def updated(self, given: Cells, removed: Cells, shape: tuple[int, int]) -> TrainingSet:
+        """Return the ratings with some added or replaced and others taken out.
+
+        Parameters
+        ----------
+        given, removed : Cells
+            A cell is in one of them, once.
+        shape : tuple of (int, int)
+            Users and items now, new ones last.
+        """
+        old = self.inputs
+        # 1. The rows that change, as keys of their cells in order.
+        rows = np.unique(np.concatenate((given.users, removed.users)))
+        before = rows[rows < old.shape[0]]
+        part = old[before]
+        keys = before[rows_of_cells(part)] * shape[1] + part.indices
+        given_keys, removed_keys = (one.users * shape[1] + one.items for one in (given, removed))
+        stays = ~np.isin(keys, np.concatenate((given_keys, removed_keys)))
+        keys = np.concatenate((keys[stays], given_keys))
+        order = np.argsort(keys)
+        users, items = np.divmod(keys[order], shape[1])
+        dtype = max(old.dtype, _smallest(given.values), key=_DTYPES.index)
+        values = np.concatenate((part.data[stays].astype(dtype), given.values.astype(dtype)))
+        # 2. Between them, what stays.
+        lengths = np.zeros(shape[0], dtype=np.int64)
+        lengths[: old.shape[0]] = np.diff(old.indptr)
+        ends = np.append(old.indptr, np.full(shape[0] - old.shape[0], old.nnz))
+        lengths[rows] = np.bincount(users, minlength=shape[0])[rows]
+        cuts = np.append(0, np.cumsum(lengths[rows]))
+        data = _spliced(old.data.astype(dtype, copy=False), ends, rows, values[order], cuts)
+        indices = _spliced(old.indices, ends, rows, items.astype(old.indices.dtype), cuts)
+        indptr = np.append(0, np.cumsum(lengths)).astype(old.indptr.dtype)
+        inputs = scipy.sparse.csr_array((data, indices, indptr), shape=shape)
+        return TrainingSet(inputs, None)
+
+    def holds(self, keys: np.ndarray) -> np.ndarray:
+        """Which pairs, each a user times the number of items plus an item, have a rating."""
+        users, items = np.divmod(keys, self.inputs.shape[1])
+        order = np.lexsort((items, users))
+        asked = scipy.sparse.csr_array(
+            (
+                np.ones(len(keys), dtype=np.int8),
+                items[order],
+                np.append(0, np.cumsum(np.bincount(users, minlength=self.inputs.shape[0]))),
+            ),
+            shape=self.inputs.shape,
+        )
+        found = np.empty(len(keys), dtype=bool)
+        found[order] = ~np.isnan(values_at(asked, self.inputs, np.arange(asked.shape[0])))
+        return found
+
+    def columns(self, items: np.ndarray) -> scipy.sparse.csr_array:
+        """Ratings of some items, a row each: shape (n, n_users)."""
+        place = np.full(self.inputs.shape[1], -1)
+        place[items] = np.arange(len(items))
+        cells = np.flatnonzero(place[self.inputs.indices] >= 0)
+        of_cells = place[self.inputs.indices[cells]]
+        order = np.argsort(of_cells, kind="stable")
+        users = np.searchsorted(self.inputs.indptr, cells[order], side="right") - 1
+        ends = np.append(0, np.cumsum(np.bincount(of_cells, minlength=len(items))))
+        values = self.inputs.data[cells[order]]
+        return scipy.sparse.csr_array(
+            (values, users, ends), shape=(len(items), self.inputs.shape[0])
+        )
 
     def recognise(self, ratings: scipy.sparse.csr_array) -> np.ndarray:
         """Say which training user each row of ratings is, -1 for a new one.
@@ -89,9 +163,37 @@ class TrainingSet(Table):
 
 def compact(ratings: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     """Keep ratings in the smallest of a few types that holds them exactly."""
-    for dtype in _DTYPES:
+    return with_values(ratings, ratings.data.astype(_smallest(ratings.data)))
+
+
+def _smallest(values: np.ndarray) -> np.dtype[Any]:
+    """The first type that holds all of some values exactly."""
+    for dtype in _DTYPES[:-1]:
         with np.errstate(all="ignore"):
-            values = ratings.data.astype(dtype)
-        if np.array_equal(values, ratings.data):
-            return with_values(ratings, values)
-    return ratings
+            if np.array_equal(values.astype(dtype), values):
+                return dtype
+    return _DTYPES[-1]
+
+
+def _spliced(
+    old: np.ndarray, ends: np.ndarray, rows: np.ndarray, new: np.ndarray, cuts: np.ndarray
+) -> np.ndarray:
+    """Compressed rows of which some are others now.
+
+    Parameters
+    ----------
+    old : ndarray of shape (nnz,)
+    ends : ndarray of int
+        Where the rows of ``old`` end and begin.
+    rows : ndarray of int of shape (n,)
+        Which are others, in order.
+    new : ndarray
+    cuts : ndarray of int of shape (n + 1,)
+        Where the rows of ``new`` end and begin.
+    """
+    pieces, start = [], 0
+    for row, first, last in zip(rows.tolist(), cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
+        pieces += [old[start : ends[row]], new[first:last]]
+        start = int(ends[row + 1])
+    spliced: np.ndarray = np.concatenate([*pieces, old[start:]], dtype=old.dtype)
+    return spliced

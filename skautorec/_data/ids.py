@@ -125,6 +125,13 @@ class Ids:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._set(state["array"])
 
+    def extended(self, array: np.ndarray) -> Ids:
+        """Return them with others behind, which are none of them."""
+        dtypes = self.array.dtype, array.dtype
+        if dtypes[0] == dtypes[1] or (dtypes[0].kind == dtypes[1].kind and dtypes[0].kind in "iU"):
+            return Ids._trusted(np.concatenate((self.array, array)))
+        return Ids._trusted(_object_array([plain(id) for id in (*self.array, *array)]))
+
     def code(self, id: Any) -> int:
         """Position of one id, -1 if it is unknown.
 

@@ -19,14 +19,16 @@ from .._core.biases import Biases
 from .._core.codes import Sums
 from .._core.encoder import Encoder
 from .._core.encoding import Encoding
-from .._core.exposure import Exposure
+from .._core.exposure import Exposure, ExposureOfFit
 from .._core.model import ItemPart, Member, Model, UserPart
 from .._core.network import ACTIVATIONS
+from .._core.rows import Rows
 from .._core.scores import Embeddings
 from .._core.training_set import TrainingSet
 from .._data.ids import Ids
 from .._data.scale import Columns, Scale
 from .._fitted import Fitted
+from .._update import Drift
 from .archive import need
 
 __all__ = ["ESTIMATORS", "Content", "pack", "unpack"]
@@ -223,6 +225,7 @@ class Cells:
 _FLAG = Choice(False, True)
 _POSITIVE = Number(1e-30, 1e30)
 _FROM_ZERO = Number(0.0)
+_COUNT, _SQUARES = Number(0, 2**53), Number(0.0, 1e100)
 _ANY = Number(-_STARS)
 _DAMPING = Number(0.0, float("inf"))
 
@@ -236,7 +239,7 @@ def _scale(columns: str) -> Record:
     )
 
 
-def _encoder(inputs: str) -> Record:
+def _encoder() -> Record:
     def is_whole(encoder: Encoder) -> bool:
         n_inputs = encoder.encoding.n_channels * len(encoder.encoding.reference)
         return (
@@ -254,7 +257,7 @@ def _encoder(inputs: str) -> Record:
         encoding=Record(
             Encoding,
             style=Choice("ratings", "residuals"),
-            reference=Array("f8", inputs),
+            reference=Array("f8", "inputs"),
             damping=_POSITIVE,
             scale=_POSITIVE,
         ),
@@ -280,7 +283,7 @@ _MEMBER = Record(
         Record(
             ItemPart,
             _fits,
-            encoder=_encoder("users"),
+            encoder=_encoder(),
             sums=Record(
                 Sums,
                 tables=Many(lambda i: Array("f8", "columns", "width"), tuple),
@@ -289,7 +292,7 @@ _MEMBER = Record(
             ),
         )
     ),
-    user=Optional(Record(UserPart, encoder=_encoder("items"))),
+    user=Optional(Record(UserPart, encoder=_encoder())),
 )
 _MODEL = Record(
     Model,
@@ -325,8 +328,8 @@ _ALL = {
     "exposure": Optional(
         Record(
             Exposure,
-            components=Array("f4", "targets", "components", high=1),
-            popularity=Array("f4", "targets", low=0, high=1),
+            components=Array("f4", "items of the fit", "components", high=1),
+            popularity=Array("f4", "items of the fit", low=0, high=1),
             penalty=_POSITIVE,
         )
     ),
@@ -339,6 +342,16 @@ ESTIMATORS: dict[str, dict[str, Field]] = {
         "validation_scores_": Curve("f8", "watched epochs", high=_LARGEST),
         "n_iter_": Number(1),
         "decoder_lambd_": Array("f8", "members", "parts", high=_RATINGS),
+        "drift_": Record(
+            Drift,
+            n_ratings=_COUNT,
+            n_removed=_COUNT,
+            n_users=_COUNT,
+            n_items=_COUNT,
+            n_last=_COUNT,
+            squares=_SQUARES,
+            last_squares=_SQUARES,
+        ),
     },
     "BiasRegressor": {
         "model": _BIASES,
@@ -379,7 +392,7 @@ def pack(name: str, fitted: Fitted, attributes: dict[str, Any]) -> Content:
         "item_bias": fitted.items.bias,
         "model": fitted.model,
         "ranked_by_counts": fitted.counts is not None,
-        "exposure": vars(fitted).get("exposure"),
+        "exposure": fitted.exposure_of_fit.known,
     }
     content = Content()
     content.values["has_targets"] = fitted.has_targets
@@ -413,6 +426,7 @@ def unpack(name: str, content: Content) -> tuple[Fitted, dict[str, Any]]:
     things, attributes = take(_ALL), take(ESTIMATORS[name])
     has_names = _FLAG.take("feature_names", content)
     counts = attributes["item_counts_"] if attributes.pop("ranked_by_counts", False) else None
+    exposure = things["exposure"]
     fitted = Fitted(
         ids["users"],
         inputs,
@@ -420,13 +434,12 @@ def unpack(name: str, content: Content) -> tuple[Fitted, dict[str, Any]]:
         things["target_ndim"],
         _feature_names(inputs.ids) if has_names else None,
         attributes.pop("model"),
-        Embeddings(things["user_factors"], things["user_bias"]),
-        Embeddings(things["item_factors"], things["item_bias"]),
+        Rows(Embeddings(things["user_factors"], things["user_bias"])),
+        Rows(Embeddings(things["item_factors"], things["item_bias"])),
         things["training"],
+        ExposureOfFit.of(exposure) if exposure else ExposureOfFit(things["training"].targets),
         counts,
     )
-    if things["exposure"] is not None:
-        vars(fitted)["exposure"] = things["exposure"]
     # 3. What is true of several parts at once.
     _check(fitted, attributes)
     need(not content.values and not content.arrays, "it holds more than it should")
@@ -451,6 +464,11 @@ def _check(fitted: Fitted, attributes: dict[str, Any]) -> None:
     if isinstance(model, Model):
         shapes = {(member.item is None, member.user is None) for member in model.members}
         need(len(shapes) == 1, "members are of several kinds")
+        lengths = len(users), len(fitted.inputs)
+        for member in model.members:
+            for part, length in zip((member.item, member.user), lengths, strict=True):
+                fits = part is None or part.encoder.n_inputs <= length
+                need(fits, "an encoder has more inputs than there are")
         parts = (len(model.members), len(model.members[0].parts))
         need(attributes["decoder_lambd_"].shape == parts, "penalties are not those of the model")
     elif isinstance(model, Biases):
@@ -462,8 +480,9 @@ def _check(fitted: Fitted, attributes: dict[str, Any]) -> None:
     largest = width * _largest(users.factors) * _largest(items.factors)
     largest += _largest(users.bias) + _largest(items.bias)
     need(largest <= _LARGEST, "predictions would not be finite")
-    exposure = vars(fitted).get("exposure")
-    need(exposure is None or not fitted.has_targets, "exposure is of other items")
+    exposure = fitted.exposure_of_fit.known
+    is_theirs = exposure is None or len(exposure.popularity) <= len(items)
+    need(is_theirs and not (exposure and fitted.has_targets), "exposure is of other items")
 
 
 def _are_within(cells: scipy.sparse.csr_array, scale: Scale) -> bool:

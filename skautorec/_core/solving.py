@@ -1,0 +1,111 @@
+"""Solve the rows of users and items of a model whose encoders are given, from all ratings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+
+from .codes import Sums
+from .encoder import Encoder, Observed, Problem, by_decoded
+from .isolation import isolated
+from .matrix import Table
+from .model import ItemPart, Member, Model, UserPart, mean_items, mean_users
+from .scores import Embeddings, Scores
+
+__all__ = ["Choice", "Encoders", "Solved", "mean_rows", "solve", "solve_model"]
+
+
+class Choice(Protocol):
+    """Chooses the penalties of decoded rows before these are solved; see `calibration`."""
+
+    def of_items(self, problem: Problem, number: int, is_last: bool) -> Problem:
+        """Choose those of a member's user rows."""
+
+    def of_users(self, problem: Problem, number: int, first: Scores | None) -> Problem:
+        """Choose those of a member's item rows."""
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """Trained encoders of one member, and the sums of the items if these are known already."""
+
+    item: Encoder | None
+    user: Encoder | None
+    sums: Sums | None = None
+
+    @classmethod
+    def of(cls, member: Member) -> Encoders:
+        """Those that a member was solved with."""
+        item, user = member.item, member.user
+        of_item = (item.encoder, item.sums) if item else (None, None)
+        return cls(of_item[0], user.encoder if user else None, of_item[1])
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A member, and the rows of users and of target items of each of its parts."""
+
+    member: Member
+    users: list[Embeddings]
+    items: list[Embeddings]
+
+    @property
+    def encoders(self) -> Encoders:
+        """What it was solved with, penalties included, for other ratings."""
+        return replace(Encoders.of(self.member), sums=None)
+
+
+def solve(
+    encoders: Encoders, table: Table, calibration: Choice | None = None, number: int = 0
+) -> Solved:
+    """Solve the decoded rows of a member.
+
+    With a calibration, which chooses their penalties first, in single precision, and of the last
+    part only the rows that it needs.
+    """
+    users: list[Embeddings] = []
+    items: list[Embeddings] = []
+    item_part, user_part = None, None
+    left_over = table.targets.data
+    dtype = torch.float64 if calibration is None else torch.float32
+    # 1. The part of items: what each user's ratings say of the codes of the items, without them.
+    if encoders.item is not None:
+        joined = table.joined
+        sums = encoders.sums or encoders.item.sums(joined.T.tocsr())
+        problem = Problem(encoders.item, Observed(joined, joined.data), sums)
+        if calibration is not None:
+            problem = calibration.of_items(problem, number, is_last=encoders.user is None)
+        n_before = joined.shape[1] - table.targets.shape[1]
+        rows, left = problem.solve(dtype)
+        item_part = ItemPart(problem.encoder, problem.sums)
+        users.append(rows)
+        items.append(problem.encoder.codes(problem.sums[n_before:]))
+        if encoders.user is not None:
+            left_over = left[joined.indices >= n_before]
+    # 2. The part of users: what each item's ratings, or what the first part leaves of them, say of
+    #    the codes of the users.
+    if encoders.user is not None:
+        observed = by_decoded(table.targets, left_over, table.y is None)
+        problem = Problem(encoders.user, observed, encoders.user.sums(table.inputs))
+        if calibration is not None:
+            first = Scores(users[0], items[0]) if users else None
+            problem = calibration.of_users(problem, number, first)
+        user_part = UserPart(problem.encoder)
+        users.append(user_part.rows(problem.sums))
+        items.append(problem.solve(dtype)[0])
+    return Solved(Member(item_part, user_part), users, items)
+
+
+def mean_rows(solved: list[Solved]) -> tuple[Embeddings, Embeddings]:
+    """Rows of users and of target items of the mean of members."""
+    users = mean_users([rows for one in solved for rows in one.users], len(solved))
+    items = mean_items([rows for one in solved for rows in one.items], len(solved))
+    return users, items
+
+
+@isolated
+def solve_model(model: Model, table: Table) -> tuple[Embeddings, Embeddings]:
+    """Rows of users and of target items of a fitted model, from all of their ratings."""
+    return mean_rows([solve(Encoders.of(member), table) for member in model.members])
