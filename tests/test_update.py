@@ -1,5 +1,8 @@
 """Ratings that come after a fit: what is read is what the same networks give for all of them."""
 
+import copy
+import threading
+
 import numpy as np
 import pytest
 from conftest import new
@@ -326,3 +329,57 @@ def test_ids_of_another_type_are_warned_of(past):
 def test_updates_tell_how_long_they_take(past, capsys):
     fitted("item", past).set_params(verbose=2).update(past[:3])
     assert capsys.readouterr().out.startswith("[AutoRecRegressor] update: 0.0")
+
+
+@pytest.mark.parametrize("kind", ["item", "user", "both"])
+def test_readers_see_one_model_or_another(kind, world, past):
+    later = without(world, past)
+    order = np.random.default_rng(5).permutation(len(later))[:200]
+    steps = [later[[position]] for position in order]
+    asked = past[::40]
+
+    def read(model):
+        items, scores = model.recommend({past.item_ids[0]: 5, past.item_ids[3]: 2}, n=3)
+        factors, bias = model.fold_in(past.user_ids[:3].tolist())
+        return model.predict(asked), scores, np.append(factors.ravel(), bias)
+
+    model = fitted(kind, past)
+    ahead = copy.deepcopy(model)
+    expected = [read(ahead), *(read(ahead.update(step)) for step in steps)]
+    states = [np.array(some) for some in zip(*expected, strict=True)]
+    seen, wrong, is_over = set(), [], threading.Event()
+
+    def look():
+        while not is_over.is_set():
+            for found, ours in zip(read(model), states, strict=True):
+                near = np.flatnonzero(np.abs(ours - found).max(axis=1) < 1e-9)
+                seen.update(near.tolist()[:1])
+                wrong.append(not len(near))
+
+    readers = [threading.Thread(target=look) for _ in range(8)]
+    for reader in readers:
+        reader.start()
+    for step in steps:
+        model.update(step)
+    is_over.set()
+    for reader in readers:
+        reader.join()
+    assert len(seen) > 3 and not any(wrong)
+    np.testing.assert_allclose(read(model)[0], expected[-1][0], atol=TOLERANCE)
+
+
+def test_updates_of_several_threads_are_none_lost(world, past):
+    later, model = without(world, past), fitted("item", past)
+    parts = np.array_split(np.arange(len(later)), 4)
+
+    def give(part):
+        for position in part[:40]:
+            model.update(later[[position]])
+
+    writers = [threading.Thread(target=give, args=(part,)) for part in parts]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert model._fitted.training.inputs.nnz == len(past) + sum(len(part[:40]) for part in parts)
+    assert model.drift_.n_ratings == sum(len(part[:40]) for part in parts)

@@ -145,9 +145,10 @@ def _taken(state: _State, rows: np.ndarray) -> Embeddings:
 
 def _extended(table: Embeddings, n_rows: int) -> Embeddings:
     """Copy of a table that has room for more rows."""
-    extended = _nothing(table, n_rows)
-    extended.factors[: len(table)], extended.bias[: len(table)] = table.factors, table.bias
-    return extended
+    more = _nothing(table, n_rows - len(table))
+    return Embeddings(
+        np.vstack((table.factors, more.factors)), np.concatenate((table.bias, more.bias))
+    )
 
 
 def _nothing(like: Embeddings, n_rows: int) -> Embeddings:

@@ -88,7 +88,7 @@ class TrainingSet(Table):
         """Ratings of some items, a row each: shape (n, n_users)."""
         place = np.full(self.inputs.shape[1], -1)
         place[items] = np.arange(len(items))
-        cells = np.flatnonzero(place[self.inputs.indices] >= 0)
+        cells = np.flatnonzero((place >= 0)[self.inputs.indices])
         of_cells = place[self.inputs.indices[cells]]
         order = np.argsort(of_cells, kind="stable")
         users = np.searchsorted(self.inputs.indptr, cells[order], side="right") - 1
