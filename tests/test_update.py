@@ -383,3 +383,50 @@ def test_updates_of_several_threads_are_none_lost(world, past):
         writer.join()
     assert model._fitted.training.inputs.nnz == len(past) + sum(len(part[:40]) for part in parts)
     assert model.drift_.n_ratings == sum(len(part[:40]) for part in parts)
+
+
+def test_new_users_are_in_no_code_and_get_the_row_of_a_new_user(past):
+    model = fitted("item", past)
+    known = past.item_ids.tolist()
+    ratings = dict(zip(known[3:9], [5.0, 1.0, 4.0, 2.0, 3.0, 5.0], strict=True))
+    expected, items = model.fold_in(ratings), model.item_factors_
+    table = Ratings([0] * 6, range(6), list(ratings.values()), user_ids=[-7], item_ids=known[3:9])
+    model.update(table)
+    np.testing.assert_array_equal(model.item_factors_, items)
+    np.testing.assert_allclose(model.user_factors_[-1], expected[0], atol=TOLERANCE)
+    # And one who goes again leaves nothing but the id.
+    model.update(remove=table)
+    assert model.user_ids_[-1] == -7
+    np.testing.assert_allclose(
+        model.user_factors_[-1], model._fitted._new_user().factors[0], atol=TOLERANCE
+    )
+
+
+def test_new_items_are_solved_on_codes_that_do_not_hold_them(past):
+    model = fitted("user", past)
+    users = past.user_ids[5:25].tolist()
+    values = np.tile([5.0, 1.0, 4.0, 2.0], 5)
+    model.update(Ratings(range(20), [0] * 20, values, user_ids=users, item_ids=[-7]))
+    encoder = model._fitted.model.members[0].user.encoder
+    codes = encoder.codes(encoder.sums(model._fitted._table().inputs))[5:25]
+    # Ridge regression around the prior row, in stars, with a penalised bias.
+    design = np.column_stack((codes.factors, np.ones(20)))
+    prior = np.append(encoder.prior_weight, encoder.prior_bias)
+    penalties = np.append(np.full(len(prior) - 1, encoder.penalty), encoder.bias_penalty)
+    left = values - codes.bias - design @ prior
+    row = prior + np.linalg.solve(design.T @ design + np.diag(penalties), design.T @ left)
+    np.testing.assert_allclose(model.item_factors_[-1], row[:-1], atol=1e-6)
+    np.testing.assert_allclose(model.item_bias_[-1], row[-1], atol=1e-6)
+
+
+def test_what_an_encoder_learned_of_inputs_goes_from_all_channels(past):
+    encoder = fitted("user", past)._fitted.model.members[0].user.encoder
+    without = encoder.without_inputs(np.array([2, 4]))
+    gone = [2, 4, 2 + encoder.n_inputs, 4 + encoder.n_inputs]
+    assert not without.weights[0][gone].any() and without.encoding.reference[[2, 4]].tolist() == [
+        3,
+        3,
+    ]
+    np.testing.assert_array_equal(
+        np.delete(without.weights[0], gone, axis=0), np.delete(encoder.weights[0], gone, axis=0)
+    )
