@@ -258,10 +258,8 @@ class Fitted(Layout):
         scale = Scale.shared(*self.inputs.scale.bounds, shape[1])
         updated = model.updated(changed, scale.to_stars(columns), shape[1], np.flatnonzero(is_gone))
         # 3. Rows of those who rated what has another code, and of what they rated.
-        rows = np.flatnonzero(users)
         if model.encodes_users:
-            for table in (self.training.inputs, training.inputs):
-                items[table[rows[rows < table.shape[0]]].indices] = True
+            items[training.inputs[np.flatnonzero(users)].indices] = True
         if model.encodes_items:
             users[columns.indices] = True
         if self._is_coupled:
