@@ -24,7 +24,7 @@ from ._core.training import Settings
 from ._data.inputs import TrainingInput
 from ._fitted import Trained
 from ._progress import CallbackSupportMixin, FitProgress, Updates, with_callbacks
-from ._recommend import check_n, list_similar
+from ._recommend import check_n, explain_one, list_similar
 from ._update import Drift, read_change
 
 __all__ = ["AutoRecRegressor"]
@@ -463,6 +463,82 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
         check_n(n)
         item_ids, similarities = list_similar(fitted, item, n, candidates)
         return item_ids, similarities
+
+    def explain(
+        self, user: Any, item: Any, n: int | None = 10
+    ) -> tuple[float, np.ndarray, np.ndarray]:
+        r"""Say why an item is predicted for a user: what each of their ratings adds.
+
+        Parameters
+        ----------
+        user : id or mapping
+            One user: an id of the training data, or all ratings ``{item_id: rating}`` of a user,
+            new or known, as in `recommend`.
+        item : id
+            The item predicted, rated or not (after ``fit(X, y)``, a column of ``y``).
+        n : int, default=10
+            Ratings to list; None lists all.
+
+        Returns
+        -------
+        base : float
+            What is predicted of the item before the user's ratings count, in rating units.
+        item_ids : ndarray of shape (n_listed,)
+            Items that the user has rated, those that matter most first.
+        contributions : ndarray of float64 of shape (n_listed,)
+            What the rating of each adds to the base or takes off it, in rating units. The base plus
+            the contributions of *all* ratings is the prediction before it is clipped.
+
+        Raises
+        ------
+        KeyError
+            A user or item id that the estimator does not know; the message names it.
+        ValueError
+            A fit with ``kind="user"``, whose network reads all ratings of a user at once, so that a
+            prediction is no sum over them; or ``n`` below 1.
+        TypeError
+            More than one user, an id that is not hashable, or ``n`` that is not an integer.
+
+        Notes
+        -----
+        With ``kind="item"`` a user's row is solved from their ratings: it is the prior
+        :math:`w_0, b_0` plus a sum over the items :math:`j` that they rated. For an item with the
+        code :math:`z` and the bias :math:`c` the prediction is, in stars,
+
+        .. math:: w_0 \cdot z + b_0 + c
+            + \sum_j (z, 1)^\top A^{-1} (z_j, 1) \, (r_j - c_j - w_0 \cdot z_j - b_0),
+
+        where :math:`z_j, c_j` are without the user's own ratings and :math:`A` is the matrix of the
+        row's ridge regression. The terms of the sum are the contributions: how much like the item a
+        rated one is to the model, beside all others that the user rated, times how far its rating
+        is from what the average user would have given it. The rest is the base, what is predicted
+        for a user without ratings. All of it is exact, also for several models, of which it is the
+        mean.
+
+        With ``kind="both"`` the contributions are those of the first part, which are exact. What
+        the second part adds depends on all of the user's ratings through a network, and on other
+        users' ratings of the item; it is in the base, which differs from user to user, and the sum
+        is exact as well.
+
+        After ``fit(X, y)`` ratings of X's columns are listed. What a known user's own ``y`` adds is
+        in the base.
+
+        Examples
+        --------
+        >>> from skautorec import AutoRecRegressor
+        >>> from skautorec.datasets import make_ratings
+        >>> ratings = make_ratings(n_users=60, n_items=40, n_ratings=800, random_state=0)
+        >>> model = AutoRecRegressor(hidden_units=20, random_state=0).fit(ratings)
+        >>> base, item_ids, contributions = model.explain(7, 3, n=None)
+        >>> predicted = model.user_factors_[7] @ model.item_factors_[3]
+        >>> predicted += model.user_bias_[7] + model.item_bias_[3]
+        >>> bool(abs(base + contributions.sum() - predicted) < 1e-6)
+        True
+        """
+        fitted = fitted_of(self)
+        if n is not None:
+            check_n(n)
+        return explain_one(self, fitted, user, item, n)
 
     def to_module(self) -> DenseAutoRec:
         """Return the network with its serving decoder as a torch module.

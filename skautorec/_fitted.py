@@ -415,6 +415,30 @@ class Fitted(Layout):
         std: np.ndarray = np.sqrt(variances) * slope[np.minimum(cells.indices, len(slope) - 1)]
         return std
 
+    # Explanations
+
+    def explain(
+        self, user: Embeddings, query: Query, item: int
+    ) -> tuple[float, np.ndarray, np.ndarray]:
+        """Take the predicted rating of one user apart: see `AutoRecRegressor.explain`.
+
+        Returns
+        -------
+        base : float
+        items : ndarray of int of shape (n_rated,)
+            Codes of the items that the user has rated, of those that users are known by.
+        contributions : ndarray of shape (n_rated,)
+            What each adds, in rating units. The base is the rest of the prediction.
+        """
+        assert isinstance(self.model, Model)
+        position = len(self.inputs) + item if self.has_targets else item
+        is_input = query.ratings.indices < len(self.inputs)
+        in_stars = self.model.contributions(query, position)[is_input]
+        contributions = self.targets.scale.slope[item] * in_stars
+        (predicted,) = Scores(user, self.items).at(np.array([0]), np.array([item]))
+        base = float(predicted - contributions.sum())
+        return base, query.ratings.indices[is_input], contributions
+
     # Lists
 
     def best(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from ._core.model import Model
 from ._core.query import Query
 from ._core.scores import Embeddings
 from ._data import frames
@@ -23,6 +24,7 @@ from ._fitted import Fitted, check_rank_by
 __all__ = [
     "Audience",
     "check_n",
+    "explain_one",
     "item_codes",
     "list_similar",
     "list_top",
@@ -206,6 +208,29 @@ def list_similar(fitted: Fitted, item: Any, n: int, candidates: Any) -> tuple[np
     best, cosines = fitted.most_similar(codes, columns, min(n, len(columns)))
     ids = fitted.targets.ids.array
     return _laid_out(ids[columns[best]], [cosines], n, not is_batch, ids[:1])
+
+
+def explain_one(
+    estimator: Any, fitted: Fitted, user: Any, item: Any, n: int | None
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Base, item ids and contributions, as `AutoRecRegressor.explain` returns them."""
+    assert isinstance(fitted.model, Model)
+    if not fitted.model.has_contributions:
+        raise ValueError(
+            "kind='user' has no explanation: its network reads all ratings of a user at once, so "
+            "that a prediction is no sum over them. Fit with kind='item' or 'both'."
+        )
+    is_rows = scipy.sparse.issparse(user) or frames.is_frame(user)
+    if is_rows or isinstance(user, list | set | Ratings) or _is_array(user):
+        raise TypeError(
+            f"user is of type {type(user).__name__}, and an explanation is for one user: give an "
+            "id or a mapping {item_id: rating}."
+        )
+    audience = read_audience(estimator, fitted, user)
+    (code,) = item_codes(fitted, as_single(item))
+    base, items, contributions = fitted.explain(audience.embeddings, audience.query(), int(code))
+    largest = np.argsort(-np.abs(contributions), kind="stable")[:n]
+    return base, fitted.inputs.ids.array[items[largest]], contributions[largest]
 
 
 def _laid_out(

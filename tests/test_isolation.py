@@ -42,6 +42,8 @@ def answers(model, ratings):
     told += [*model.recommend(users, n=3), *model.recommend({0: 5}, return_std=True)]
     if hasattr(model, "similar_items"):
         told += model.similar_items(3)
+    if getattr(model, "kind", "user") != "user":
+        told += [*model.explain(3, 4), *model.explain({0: 5, 3: 1}, 4)]
     if getattr(model, "kind", "both") != "both":
         told += [parameter.detach().numpy() for parameter in model.to_module().parameters()]
     return told

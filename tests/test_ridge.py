@@ -170,6 +170,28 @@ def test_rows_too_long_for_the_memory_are_cut_and_change_nothing(monkeypatch, k)
     assert max(taken) <= 7
 
 
+@pytest.mark.parametrize("k", [4, 25])  # through units and through cells
+@pytest.mark.parametrize("long", [7, 10**6])
+def test_contributions_of_ratings_sum_to_what_a_row_adds_to_the_prior(monkeypatch, k, long):
+    monkeypatch.setattr(ridge, "_LONG", long * k)
+    if long == 7:
+        monkeypatch.setattr(ridge, "_CHUNK", 1)  # rows alone
+    indptr, indices, values, codes = problem(k=k)
+    prior, shared = prior_of(k, 2.0, 3.0), Shared(codes, indices)
+    added = ridge.contributions(indptr, values, shared, prior, codes[5])
+    features = torch.cat((codes, torch.ones(60, 1)), dim=1)
+    penalties = torch.tensor([2.0] * k + [3.0]).double().diag()
+    left_over = values - codes[indices] @ prior.weight - prior.bias
+    solved = ridge.solve_rows(indptr, values, shared, prior)
+    for row in range(len(indptr) - 1):
+        cells = slice(indptr[row], indptr[row + 1])
+        f = features[indices[cells]]
+        slopes = f @ torch.linalg.solve(f.T @ f + penalties, features[5])
+        torch.testing.assert_close(added[cells], slopes * left_over[cells], rtol=0, atol=1e-10)
+        moved = codes[5] @ (solved.weights[row] - prior.weight) + solved.biases[row] - prior.bias
+        torch.testing.assert_close(added[cells].sum(), moved, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize(("bias_sd", "noise_sd"), [(0.5, 1.0), (1.0, 0.5)])
 def test_bias_penalty_recovers_the_variance_ratio(bias_sd, noise_sd):
     rng = np.random.default_rng(0)

@@ -51,7 +51,9 @@ def recommend(model: AutoRecRegressor) -> list[np.ndarray]:
     assert_type(model.recommend(7, return_std=len("x") > 1), tuple[np.ndarray, ...])
     ids, scores, std = model.recommend({3: 5.0}, return_std=True)
     similar, cosines = model.similar_items(3)
-    return [ids, scores, std, similar, cosines]
+    base, rated, contributions = model.explain(7, 3, n=None)
+    assert_type(base, float)
+    return [ids, scores, std, similar, cosines, rated, contributions]
 
 
 def keep(model: AutoRecRegressor, path: Path) -> AutoRecRegressor:

@@ -21,7 +21,15 @@ from .export import DenseAutoRec
 from .isolation import isolated
 from .matrix import rows_of_cells, select, transposed, with_values
 from .network import ACTIVATIONS, AutoRec
-from .ridge import Prior, bias_penalty, groups, pieces, relative_variances, solve_rows
+from .ridge import (
+    Prior,
+    bias_penalty,
+    contributions,
+    groups,
+    pieces,
+    relative_variances,
+    solve_rows,
+)
 from .scores import Embeddings, shared_tensor
 from .solvers import STOCHASTIC
 from .sparse import bag_sum
@@ -264,6 +272,30 @@ class Encoder:
                 single_codes,
             ).numpy()
         return variances
+
+    def contributions(self, observed: Observed, sums: Sums, code: np.ndarray) -> np.ndarray:
+        """What each rating of decoded rows adds to what they predict for a code.
+
+        Parameters
+        ----------
+        observed : Observed
+            What the rows were solved from.
+        sums : Sums
+            Of the encoded rows.
+        code : ndarray of shape (k,)
+
+        Returns
+        -------
+        ndarray of shape (observed.ratings.nnz,)
+            A row's prediction is that of the prior plus the sum over its ratings.
+        """
+        added = np.empty(observed.ratings.nnz)
+        layers, prior = self.layers(torch.float64), self.prior(torch.float64)
+        at_code = torch.from_numpy(code)
+        for _, where, block in observed.blocks():
+            indptr, values, codes = self.problem(layers, block, sums)
+            added[where] = contributions(indptr, values, codes, prior, at_code).numpy()
+        return added
 
     def with_bias_penalty(self, observed: Observed, sums: Sums) -> Encoder:
         """Return it with a penalty of biases estimated from what the mean row leaves of ratings."""

@@ -64,6 +64,11 @@ class ItemPart:
         of_rows = self.encoder.relative_variances(_observed(query), self.sums, cells, codes)
         return of_rows, _unknown_share(np.append(targets.counts, 0))[cells.indices]
 
+    def contributions(self, query: Query, item: int) -> np.ndarray:
+        """What each rating of the users asked about adds to what their rows predict of an item."""
+        (code,) = self.encoder.codes(self.sums[np.array([item])]).factors
+        return self.encoder.contributions(_observed(query), self.sums, code)
+
 
 @dataclass(frozen=True)
 class UserPart:
@@ -224,6 +229,33 @@ class Model:
     def n_units(self) -> int:
         """Number of factors."""
         return sum(len(part.encoder.mean_code) for part in self.parts)
+
+    @property
+    def has_contributions(self) -> bool:
+        """Whether a part of each prediction is a sum over the user's ratings; else none is."""
+        return all(member.item is not None for member in self.members)
+
+    @isolated
+    def contributions(self, query: Query, item: int) -> np.ndarray:
+        """What each rating of the users asked about adds to a prediction, through the item parts.
+
+        Parameters
+        ----------
+        query : Query
+        item : int
+            Position of the item predicted among all that the item parts encode.
+
+        Returns
+        -------
+        ndarray of shape (query.ratings.nnz,)
+            The rest of a prediction is that of users without ratings in the item parts, and in the
+            user parts that of these users.
+        """
+        added = np.zeros(query.ratings.nnz)
+        for member in self.members:
+            assert member.item is not None
+            added += member.item.contributions(query, item)
+        return added / len(self.members)
 
     def variances(
         self, query: Query, factors: np.ndarray, cells: scipy.sparse.csr_array, read: ReadTable

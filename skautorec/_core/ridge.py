@@ -29,6 +29,7 @@ __all__ = [
     "Solved",
     "System",
     "bias_penalty",
+    "contributions",
     "groups",
     "make_system",
     "pieces",
@@ -368,6 +369,49 @@ def relative_variances(
                 variances[part] = right.square().sum(dim=0)
     # Rounding may leave less than nothing of a large prior variance.
     return variances.clamp(min=0)
+
+
+def contributions(
+    indptr: Tensor, values: Tensor, codes: Codes, prior: Prior, code: Tensor
+) -> Tensor:
+    """What each rating of decoded rows adds to what they predict for a code.
+
+    With ``A`` as in `relative_variances`, a row is the prior plus the sum over its ratings of
+    ``A^-1 (z_j, 1)`` times what the prior leaves of the rating. So for a code ``z`` rating ``j``
+    adds ``(z, 1)' A^-1 (z_j, 1)`` times that.
+
+    Parameters
+    ----------
+    indptr, values, codes, prior
+        As in `solve_rows`; with ``bias_penalty > 0``.
+    code : Tensor of shape (k,)
+
+    Returns
+    -------
+    Tensor of shape (nnz,)
+        A row's predictions are those of the prior plus the sum over its ratings.
+    """
+    penalties = torch.full_like(code, prior.penalty), code.new_tensor([prior.bias_penalty])
+    scale = torch.cat(penalties).rsqrt()
+
+    def features(z: Tensor, ones: Tensor) -> Tensor:
+        # In these the prior is the unit Gaussian.
+        return torch.cat((z, ones), dim=-1) * scale
+
+    query = features(code, code.new_ones(1))[:, None]
+    added = torch.empty_like(values)
+    for rows, cells in groups(indptr, codes.width):
+        system = make_system(codes, rows, cells, values, prior)
+        blocks = (features(z, y[..., 1:]) for _, z, y in system.blocks())
+        is_whole = len(pieces(cells, codes.width)) == 1
+        factors, of_cells = _hessian(blocks, is_whole)
+        # The prediction's slope in each rating, or through the units what it is the product of.
+        solved = torch.cholesky_solve(query if of_cells is None else of_cells @ query, factors)
+        for some, z, y in system.blocks():
+            slopes = features(z, y[..., 1:]) @ solved if of_cells is None else solved
+            products = slopes[..., 0] * y[..., 0]
+            added[some[some >= 0]] = products[some >= 0]
+    return added
 
 
 def _hessian(blocks: Iterable[Tensor], is_whole: bool) -> tuple[Tensor, Tensor | None]:
