@@ -24,7 +24,7 @@ from ._core.training import Settings
 from ._data.inputs import TrainingInput
 from ._fitted import Trained
 from ._progress import CallbackSupportMixin, FitProgress, Updates, with_callbacks
-from ._recommend import check_n, explain_one, list_similar
+from ._recommend import check_n, explain_one, list_similar, list_similar_users
 from ._update import Drift, read_change
 
 __all__ = ["AutoRecRegressor"]
@@ -463,6 +463,57 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
         check_n(n)
         item_ids, similarities = list_similar(fitted, item, n, candidates)
         return item_ids, similarities
+
+    def similar_users(
+        self, user: Any, n: int = 10, *, candidates: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """List the users most like a user: those who rate alike, however generous they are.
+
+        Parameters
+        ----------
+        user : id, mapping, list of either, sparse matrix or DataFrame
+            Users, known or new, as in `recommend`.
+        n : int, default=10
+            Users to list.
+        candidates : sequence of user ids, default=None
+            List only these users; None allows all. A user with few ratings may be anywhere: to list
+            active users only, give those.
+
+        Returns
+        -------
+        user_ids : ndarray of shape (n_listed,), at most ``n``, or (n_users, n)
+            Users of the training data, most similar first, without the user themself, who is
+            recognised in other forms than the id too.
+        similarities : ndarray of float64 of the same shape
+            From -1 to 1: the cosine of the angle between the user factors minus their mean. 0 for a
+            user without ratings. A row with fewer than ``n`` users to list is padded as by
+            `recommend`.
+
+        Raises
+        ------
+        KeyError
+            A user or item id that the estimator does not know; the message names it.
+        ValueError
+            ``n`` below 1, or rows that do not fit the training data.
+        TypeError
+            ``n`` that is not an integer, an id that is not hashable, ids and mappings in one batch,
+            or `Ratings`.
+
+        Examples
+        --------
+        >>> from skautorec import AutoRecRegressor
+        >>> from skautorec.datasets import make_ratings
+        >>> ratings = make_ratings(n_users=60, n_items=40, n_ratings=800, random_state=0)
+        >>> model = AutoRecRegressor(hidden_units=20, random_state=0).fit(ratings)
+        >>> user_ids, similarities = model.similar_users(7, n=3)
+        >>> user_ids.shape, similarities.shape
+        ((3,), (3,))
+        >>> user_ids, similarities = model.similar_users({3: 5, 8: 1}, n=3)  # a new user
+        """
+        fitted = fitted_of(self)
+        check_n(n)
+        user_ids, similarities = list_similar_users(self, fitted, user, n, candidates)
+        return user_ids, similarities
 
     def explain(
         self, user: Any, item: Any, n: int | None = 10

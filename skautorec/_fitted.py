@@ -503,35 +503,134 @@ class Fitted(Layout):
 
         Rated alike, by the cosine of their factors, and met together.
         """
-        best, cosines = np.zeros((len(codes), n), dtype=np.int64), np.full((len(codes), n), np.nan)
-        items, (mean, norms) = self.items.without_bias(), self._item_norms
-        for part in slices(len(codes), _CHUNK // max(1, len(items))):
+        items = self._items_around_mean
+
+        def likeness(part: slice) -> np.ndarray:
             own = codes[part]
-            unit = (items.factors[own] - mean) / norms[own][:, None]
-            block = Scores(Embeddings(unit, -(unit @ mean)), items).block()
-            block /= norms
+            cosines = items.cosines(items.factors[own], items.norms[own])
             if not self.has_targets:
-                block += self.exposure.together(own)
-                block /= 2
-            scores = block[:, columns].astype(np.float32)
-            scores[own[:, None] == columns] = -np.inf
-            best[part], cosines[part] = best_of(scores, n)
-        cosines[np.isneginf(cosines)] = np.nan
-        return best, cosines
+                cosines += self.exposure.together(own)
+                cosines /= 2
+            return cosines
+
+        return _most_alike(likeness, codes, columns, n, len(self.items))
+
+    def most_similar_users(
+        self, factors: np.ndarray, codes: np.ndarray, columns: np.ndarray, n: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The same of users, who rate alike, by the cosine of their factors.
+
+        Parameters
+        ----------
+        factors : ndarray of shape (n_users, k)
+            Of the users asked about.
+        codes : ndarray of int64 of shape (n_users,)
+            Who they are among the training users, -1 for a new one; nobody is like themselves.
+        columns : ndarray of int64
+        n : int
+        """
+        users, factors = self._users_around_mean, factors[:, : self.model.n_units]
+        norms = self._user_norms(factors, users.mean)
+
+        def likeness(part: slice) -> np.ndarray:
+            return users.cosines(factors[part], norms[part])
+
+        return _most_alike(likeness, codes, columns, n, len(self.users))
 
     @cached_property
-    def _item_norms(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean of the item factors, and their norms around it: infinite for an unrated item."""
+    def _items_around_mean(self) -> _AroundMean:
+        """Item factors; nothing is known of an item without ratings."""
         factors = self.items.factors
         mean = factors.mean(axis=0)
-        norms = np.full(len(factors), np.inf)
-        for part in slices(len(norms), _SMALL // max(1, len(mean))):
-            norms[part] = np.linalg.norm(factors[part] - mean, axis=1)
-        norms[norms == 0] = 1.0
+        norms = _norms(factors, mean)
         is_rated = np.zeros(len(norms), dtype=bool)
         is_rated[self.seen.indices] = True
         norms[~is_rated] = np.inf
-        return mean, norms
+        return _AroundMean(factors, mean, norms)
+
+    @cached_property
+    def _users_around_mean(self) -> _AroundMean:
+        """User factors, without the coordinate that may hold biases."""
+        factors = self.users.factors[:, : self.model.n_units]
+        mean = factors.mean(axis=0)
+        return _AroundMean(factors, mean, self._user_norms(factors, mean))
+
+    def _user_norms(self, factors: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """Norms around the mean: infinite for those of whom no more is known than their bias."""
+        norms = _norms(factors, mean)
+        # They have the factors of the prior, to the bit: nothing was added to it.
+        for part in slices(len(norms), _SMALL // max(1, len(mean))):
+            norms[part][(factors[part] == self._unknown_user).all(axis=1)] = np.inf
+        return norms
+
+    @cached_property
+    def _unknown_user(self) -> np.ndarray:
+        """Factors of somebody without ratings: shape (n_units,)."""
+        factors: np.ndarray = self._new_user().factors[0, : self.model.n_units]
+        return factors
+
+
+@dataclass(frozen=True)
+class _AroundMean:
+    """Factors, their mean, and their norms around it: infinite where nothing is known."""
+
+    factors: np.ndarray
+    mean: np.ndarray
+    norms: np.ndarray
+
+    def cosines(self, factors: np.ndarray, norms: np.ndarray) -> np.ndarray:
+        """Cosines of the angles around the mean: of some factors, in rows, with all of these."""
+        unit = (factors - self.mean) / norms[:, None]
+        everything = Embeddings(self.factors, np.zeros(len(self.factors)))
+        block = Scores(Embeddings(unit, -(unit @ self.mean)), everything).block()
+        block /= self.norms
+        return block
+
+
+def _norms(factors: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Norms of factors around their mean; 1 where that is 0."""
+    norms = np.empty(len(factors))
+    for part in slices(len(norms), _SMALL // max(1, len(mean))):
+        norms[part] = np.linalg.norm(factors[part] - mean, axis=1)
+    norms[norms == 0] = 1.0
+    return norms
+
+
+def _most_alike(
+    likeness: Callable[[slice], np.ndarray],
+    codes: np.ndarray,
+    columns: np.ndarray,
+    n: int,
+    n_all: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions among ``columns`` of what is most like each of some, and how like.
+
+    Parameters
+    ----------
+    likeness : callable
+        Returns how like some of them, in rows, all others are, in columns.
+    codes : ndarray of int64 of shape (n_rows,)
+        Column that a row is itself, which is not listed; -1 for none.
+    columns : ndarray of int64
+        What may be listed.
+    n : int
+        Length of the lists.
+    n_all : int
+        Number of all columns.
+
+    Returns
+    -------
+    best, scores : ndarray of shape (n_rows, n)
+        A score of NaN where there is nothing to list.
+    """
+    best, scores = np.zeros((len(codes), n), dtype=np.int64), np.full((len(codes), n), np.nan)
+    for part in slices(len(codes), _CHUNK // max(1, n_all)):
+        block = likeness(part)[:, columns].astype(np.float32)
+        block[codes[part][:, None] == columns] = -np.inf
+        best[part], scores[part] = best_of(block, n)
+    scores[np.isneginf(scores)] = np.nan
+    return best, scores
+
 
 
 def _or_else(rows: Embeddings, new: Callable[[], Embeddings]) -> Embeddings:

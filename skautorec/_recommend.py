@@ -27,6 +27,7 @@ __all__ = [
     "explain_one",
     "item_codes",
     "list_similar",
+    "list_similar_users",
     "list_top",
     "read_audience",
 ]
@@ -80,7 +81,7 @@ def read_audience(estimator: Any, fitted: Fitted, user: Any) -> Audience:
         return _of_mappings(fitted, batch, False)
     try:
         ids = batch if is_batch else as_single(user)
-        codes = known_codes(fitted.user_ids, ids, "user", fitted.inputs.ids)
+        codes = _user_codes(fitted, ids)
     except TypeError:
         if not any(isinstance(one, Mapping) for one in batch):
             raise
@@ -142,6 +143,11 @@ def item_codes(fitted: Fitted, items: Any) -> np.ndarray:
     """Codes of items that may be listed."""
     where = "target_ids_" if fitted.has_targets else "item_ids_"
     return known_codes(fitted.targets.ids, items, "item", fitted.user_ids, where)
+
+
+def _user_codes(fitted: Fitted, users: Any) -> np.ndarray:
+    """Codes of known users."""
+    return known_codes(fitted.user_ids, users, "user", fitted.inputs.ids)
 
 
 def _read_candidates(fitted: Fitted, candidates: Any, exclude: Any) -> np.ndarray:
@@ -210,6 +216,21 @@ def list_similar(fitted: Fitted, item: Any, n: int, candidates: Any) -> tuple[np
     return _laid_out(ids[columns[best]], [cosines], n, not is_batch, ids[:1])
 
 
+def list_similar_users(
+    estimator: Any, fitted: Fitted, user: Any, n: int, candidates: Any
+) -> tuple[np.ndarray, ...]:
+    """Lists, as `similar_users` returns them."""
+    audience = read_audience(estimator, fitted, user)
+    ids, factors = fitted.user_ids.array, audience.embeddings.factors
+    columns = np.arange(len(ids))
+    if candidates is not None:
+        columns = np.unique(_user_codes(fitted, _batch(candidates, "candidates", "user")))
+    known = audience.query().known
+    codes = np.full(len(factors), -1) if known is None else known
+    best, cosines = fitted.most_similar_users(factors, codes, columns, min(n, len(columns)))
+    return _laid_out(ids[columns[best]], [cosines], n, audience.is_single, ids[:1])
+
+
 def explain_one(
     estimator: Any, fitted: Fitted, user: Any, item: Any, n: int | None
 ) -> tuple[float, np.ndarray, np.ndarray]:
@@ -250,11 +271,11 @@ def _laid_out(
     return ids, *numbers
 
 
-def _batch(ids: Any, name: str) -> Any:
+def _batch(ids: Any, name: str, what: str = "item") -> Any:
     if isinstance(ids, str | bytes) or not hasattr(ids, "__len__"):
         if hasattr(ids, "__iter__") and not isinstance(ids, str | bytes):
             return list(ids)
-        raise TypeError(f"{name} is {ids!r}; give a sequence of item ids, as in [{ids!r}].")
+        raise TypeError(f"{name} is {ids!r}; give a sequence of {what} ids, as in [{ids!r}].")
     return list(ids) if isinstance(ids, set | frozenset | dict) else ids
 
 

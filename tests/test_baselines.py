@@ -491,7 +491,8 @@ def test_files_of_subclasses_are_those_of_the_class(ratings, tmp_path):
 
 def test_only_item_factors_say_what_is_similar():
     assert hasattr(AutoRecRegressor, "similar_items")
-    assert not hasattr(BiasRegressor, "similar_items")
+    for name in ("similar_items", "similar_users", "explain"):
+        assert not hasattr(BiasRegressor, name)
 
 
 def test_html_links_to_the_api_page():

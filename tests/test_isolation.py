@@ -41,7 +41,7 @@ def answers(model, ratings):
     told += [*model.predict(ratings, return_std=True), *model.fold_in({0: 5, 3: 1})]
     told += [*model.recommend(users, n=3), *model.recommend({0: 5}, return_std=True)]
     if hasattr(model, "similar_items"):
-        told += model.similar_items(3)
+        told += [*model.similar_items(3), *model.similar_users(3), *model.similar_users({0: 5})]
     if getattr(model, "kind", "user") != "user":
         told += [*model.explain(3, 4), *model.explain({0: 5, 3: 1}, 4)]
     if getattr(model, "kind", "both") != "both":

@@ -53,6 +53,7 @@ def recommend(model: AutoRecRegressor) -> list[np.ndarray]:
     similar, cosines = model.similar_items(3)
     base, rated, contributions = model.explain(7, 3, n=None)
     assert_type(base, float)
+    assert_type(model.similar_users([7, 4]), tuple[np.ndarray, np.ndarray])
     return [ids, scores, std, similar, cosines, rated, contributions]
 
 
