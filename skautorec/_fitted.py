@@ -12,7 +12,8 @@ import numpy as np
 import scipy.sparse
 
 from ._core.exposure import Exposure, ExposureOfFit
-from ._core.lists import best_of, slices, top
+from ._core.likeness import AroundMean, are_same, most_alike, norms_around
+from ._core.lists import slices, top
 from ._core.matrix import ReadTable, Table, rows_or_none
 from ._core.model import Model
 from ._core.query import Query
@@ -28,10 +29,6 @@ from ._data.scale import Columns, Layout, Scale
 
 __all__ = ["Fitted", "RatingModel", "Trained", "check_rank_by"]
 
-# Elements of the largest temporary.
-_CHUNK = 2**23
-# And of one that is as fast when small.
-_SMALL = 2**13
 # Least gain from an item that is met, as a share of the rating range.
 _LEAST_GAIN = 1e-3
 # Cells whose standard deviations are computed at a time: each takes about 50 bytes.
@@ -513,7 +510,7 @@ class Fitted(Layout):
                 cosines /= 2
             return cosines
 
-        return _most_alike(likeness, codes, columns, n, len(self.items))
+        return most_alike(likeness, codes, columns, n, len(self.items))
 
     def most_similar_users(
         self, factors: np.ndarray, codes: np.ndarray, columns: np.ndarray, n: int
@@ -535,32 +532,31 @@ class Fitted(Layout):
         def likeness(part: slice) -> np.ndarray:
             return users.cosines(factors[part], norms[part])
 
-        return _most_alike(likeness, codes, columns, n, len(self.users))
+        return most_alike(likeness, codes, columns, n, len(self.users))
 
     @cached_property
-    def _items_around_mean(self) -> _AroundMean:
+    def _items_around_mean(self) -> AroundMean:
         """Item factors; nothing is known of an item without ratings."""
         factors = self.items.factors
         mean = factors.mean(axis=0)
-        norms = _norms(factors, mean)
+        norms = norms_around(factors, mean)
         is_rated = np.zeros(len(norms), dtype=bool)
         is_rated[self.seen.indices] = True
         norms[~is_rated] = np.inf
-        return _AroundMean(factors, mean, norms)
+        return AroundMean(factors, mean, norms)
 
     @cached_property
-    def _users_around_mean(self) -> _AroundMean:
+    def _users_around_mean(self) -> AroundMean:
         """User factors, without the coordinate that may hold biases."""
         factors = self.users.factors[:, : self.model.n_units]
         mean = factors.mean(axis=0)
-        return _AroundMean(factors, mean, self._user_norms(factors, mean))
+        return AroundMean(factors, mean, self._user_norms(factors, mean))
 
     def _user_norms(self, factors: np.ndarray, mean: np.ndarray) -> np.ndarray:
         """Norms around the mean: infinite for those of whom no more is known than their bias."""
-        norms = _norms(factors, mean)
+        norms = norms_around(factors, mean)
         # They have the factors of the prior, to the bit: nothing was added to it.
-        for part in slices(len(norms), _SMALL // max(1, len(mean))):
-            norms[part][(factors[part] == self._unknown_user).all(axis=1)] = np.inf
+        norms[are_same(factors, self._unknown_user)] = np.inf
         return norms
 
     @cached_property
@@ -568,69 +564,6 @@ class Fitted(Layout):
         """Factors of somebody without ratings: shape (n_units,)."""
         factors: np.ndarray = self._new_user().factors[0, : self.model.n_units]
         return factors
-
-
-@dataclass(frozen=True)
-class _AroundMean:
-    """Factors, their mean, and their norms around it: infinite where nothing is known."""
-
-    factors: np.ndarray
-    mean: np.ndarray
-    norms: np.ndarray
-
-    def cosines(self, factors: np.ndarray, norms: np.ndarray) -> np.ndarray:
-        """Cosines of the angles around the mean: of some factors, in rows, with all of these."""
-        unit = (factors - self.mean) / norms[:, None]
-        everything = Embeddings(self.factors, np.zeros(len(self.factors)))
-        block = Scores(Embeddings(unit, -(unit @ self.mean)), everything).block()
-        block /= self.norms
-        return block
-
-
-def _norms(factors: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Norms of factors around their mean; 1 where that is 0."""
-    norms = np.empty(len(factors))
-    for part in slices(len(norms), _SMALL // max(1, len(mean))):
-        norms[part] = np.linalg.norm(factors[part] - mean, axis=1)
-    norms[norms == 0] = 1.0
-    return norms
-
-
-def _most_alike(
-    likeness: Callable[[slice], np.ndarray],
-    codes: np.ndarray,
-    columns: np.ndarray,
-    n: int,
-    n_all: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Positions among ``columns`` of what is most like each of some, and how like.
-
-    Parameters
-    ----------
-    likeness : callable
-        Returns how like some of them, in rows, all others are, in columns.
-    codes : ndarray of int64 of shape (n_rows,)
-        Column that a row is itself, which is not listed; -1 for none.
-    columns : ndarray of int64
-        What may be listed.
-    n : int
-        Length of the lists.
-    n_all : int
-        Number of all columns.
-
-    Returns
-    -------
-    best, scores : ndarray of shape (n_rows, n)
-        A score of NaN where there is nothing to list.
-    """
-    best, scores = np.zeros((len(codes), n), dtype=np.int64), np.full((len(codes), n), np.nan)
-    for part in slices(len(codes), _CHUNK // max(1, n_all)):
-        block = likeness(part)[:, columns].astype(np.float32)
-        block[codes[part][:, None] == columns] = -np.inf
-        best[part], scores[part] = best_of(block, n)
-    scores[np.isneginf(scores)] = np.nan
-    return best, scores
-
 
 
 def _or_else(rows: Embeddings, new: Callable[[], Embeddings]) -> Embeddings:

@@ -9,8 +9,9 @@ import pytest
 import scipy.sparse
 from conftest import new
 
-from skautorec import Ratings, _fitted
+from skautorec import Ratings
 from skautorec._core import exposure as exposure_module
+from skautorec._core import lists
 from skautorec._core.draws import Draws
 from skautorec._core.exposure import Exposure, fit_exposure
 from skautorec._core.matrix import select
@@ -218,8 +219,8 @@ def test_screened_lists_are_those_of_all_scores(spare, exclude_seen, monkeypatch
     monkeypatch.setattr(Relevance, "screened_from", 1000)
     for found, exact in zip(screened, model.recommend(users, **options), strict=True):
         np.testing.assert_array_equal(found, exact)
-    for row, lists in enumerate(alone):
-        for found, exact in zip(screened, lists, strict=True):
+    for row, one in enumerate(alone):
+        for found, exact in zip(screened, one, strict=True):
             np.testing.assert_array_equal(found[row], exact)
     few = model.recommend(users, candidates=candidates[:699], **options)
     is_allowed = ~(screened[0] == candidates[699]).any(axis=1)
@@ -287,7 +288,7 @@ def test_every_way_to_ask_gives_the_same_list(groups, monkeypatch):
     ratings, *_ = groups
     model = new("both").fit(ratings)
     expected = model.recommend([3, 8, 11], n=6, rank_by="relevance")
-    monkeypatch.setattr(_fitted, "_CHUNK", 80)  # a user at a time
+    monkeypatch.setattr(lists, "_CHUNK", 80)  # a user at a time
     R = ratings.to_matrix()[[3, 8, 11]]
     mappings = [
         {f"item {item}": R[row, item] for item in R[[row]].indices} for row in range(R.shape[0])

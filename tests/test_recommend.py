@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from conftest import KINDS
 
-from skautorec import AutoRecRegressor, Ratings, _fitted
+from skautorec import AutoRecRegressor, Ratings
+from skautorec._core import likeness
 from skautorec.datasets import make_ratings
 
 
@@ -71,7 +72,7 @@ def test_similar_items_share_the_taste(known):
 @pytest.mark.parametrize("as_batch", [list, np.array, pd.Series])
 def test_a_batch_of_similar_items_is_the_lists_of_each(known, as_batch, monkeypatch):
     model = known[0]
-    monkeypatch.setattr(_fitted, "_CHUNK", 80)  # two items at a time
+    monkeypatch.setattr(likeness, "_CHUNK", 80)  # two items at a time
     items, some = [6, 3, 9, 3, 11], [6, 3, 20]
     ids, cosines = model.similar_items(as_batch(items), n=3, candidates=some)
     assert ids.shape == cosines.shape == (5, 3)

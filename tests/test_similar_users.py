@@ -8,7 +8,8 @@ import pytest
 from conftest import KINDS, new, with_nan
 from test_recommend import fitted, planted
 
-from skautorec import Ratings, _fitted
+from skautorec import Ratings
+from skautorec._core import likeness
 from skautorec.datasets import make_ratings
 
 LIKES_EVEN = {0: 5, 2: 5, 4: 5, 6: 5, 1: 1, 3: 1, 5: 1, 7: 1}
@@ -51,7 +52,7 @@ def test_similarities_are_cosines_around_the_mean(known):
 @pytest.mark.parametrize("as_batch", [list, np.array, pd.Series])
 def test_a_batch_is_the_lists_of_each(known, as_batch, monkeypatch):
     model = known[0]
-    monkeypatch.setattr(_fitted, "_CHUNK", 120)  # two users at a time
+    monkeypatch.setattr(likeness, "_CHUNK", 120)  # two users at a time
     users, some = [6, 3, 9, 3, 11], [6, 3, 20]
     ids, similarities = model.similar_users(as_batch(users), n=3, candidates=some)
     assert ids.shape == similarities.shape == (5, 3)
