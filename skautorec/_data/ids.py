@@ -12,7 +12,7 @@ import json
 import numbers
 import sys
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import count, repeat
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ __all__ = [
     "as_id_array",
     "factorize",
     "factorize_coded",
+    "merge_ids",
     "plain",
     "same_type",
     "share_a_type",
@@ -352,6 +353,34 @@ def factorize_coded(codes: np.ndarray, categories: Any) -> tuple[np.ndarray, Ids
     ranks[used[order]] = np.arange(len(used))
     vocabulary = known[used[order]]
     return _smallest(ranks, vocabulary)[codes], Ids._trusted(vocabulary)
+
+
+def merge_ids(vocabularies: Sequence[Ids]) -> tuple[Ids, list[np.ndarray]]:
+    """All ids of several vocabularies, each once; and the codes there of the ids of each.
+
+    Vocabularies that hold the same ids in the same order stay as they are, and others are in the
+    order of `factorize`.
+    """
+    first = vocabularies[0]
+    in_order = np.arange(len(first))
+    translated = [first.translate(other) for other in vocabularies]
+    if all(np.array_equal(codes, in_order) for codes in translated):
+        return first, translated
+    codes, merged = factorize(_joined([vocabulary.array for vocabulary in vocabularies]))
+    ends = np.cumsum([len(vocabulary) for vocabulary in vocabularies])
+    return merged, np.split(codes, ends[:-1])
+
+
+def _joined(arrays: list[np.ndarray]) -> np.ndarray:
+    """Arrays of ids one after the other; of objects where they have no dtype in common."""
+    if len({array.dtype for array in arrays}) == 1:
+        return np.concatenate(arrays)
+    # As Python's objects where there are exact ones, so that ids of one type are seen to be.
+    parts = [
+        array.tolist() if array.dtype.kind in "biuUO" or _is_double(array.dtype) else list(array)
+        for array in arrays
+    ]
+    return _from_list([id for part in parts for id in part])
 
 
 def _smallest(codes: np.ndarray, vocabulary: np.ndarray) -> np.ndarray:

@@ -10,13 +10,14 @@ import numpy as np
 import scipy.sparse
 
 from .frames import check_columns, plain_series, read_frame, read_ids
-from .ids import Ids
+from .ids import Ids, merge_ids
 from .matrix import read_matrix
 from .plausible import warn_of_other_numbers
 from .table import (
     Duplicates,
     check_lengths,
     has_repetitions,
+    join_timestamps,
     merge,
     raise_duplicates,
     read_codes,
@@ -242,7 +243,7 @@ class Ratings:
         user_codes, known_users = read_ids(table.get_column(user), f"column {user!r}")
         item_codes, known_items = read_ids(table.get_column(item), f"column {item!r}")
         for column, known in ((user, known_users), (item, known_items)):
-            warn_of_twins(column, known.array.tolist())
+            warn_of_twins(f"Column {column!r}", known.array.tolist())
         values = np.full(len(table), np.nan)
         if rating is not None:
             values = read_values(
@@ -304,6 +305,59 @@ class Ratings:
         )
         ratings = cls.__new__(cls)
         ratings._set(rows, observed.indices, observed.data, None, users, items)
+        return ratings
+
+    @classmethod
+    def concat(cls, tables: Iterable[Ratings], duplicates: Duplicates = "error") -> Ratings:
+        """Put tables that were read apart into one, matched by ids.
+
+        Parameters
+        ----------
+        tables : sequence of Ratings
+            At least one. All of them have timestamps, or none.
+        duplicates : {"error", "mean", "last"}, default="error"
+            What to do about several ratings of one item by one user, as in `Ratings`; the last
+            without timestamps, or at equal ones, is that of the later table.
+
+        Returns
+        -------
+        ratings : Ratings
+            The rows of each table in turn. Users and items without ratings keep their ids. Ids are
+            in the order of `from_frame`, or in that of the tables where all hold the same ids in
+            the same order, as slices of one table do. Ids that are text in one table and numbers in
+            another, such as ``"1"`` and 1, stay different, with a warning.
+
+        Raises
+        ------
+        ValueError
+            There are no tables, some have timestamps and others not, some hold ratings and others
+            pairs to predict, or a user has rated an item twice and ``duplicates="error"``.
+        TypeError
+            Anything but a sequence of `Ratings`, or timestamps that are numbers in some tables and
+            datetimes in others.
+
+        Examples
+        --------
+        >>> from skautorec import Ratings
+        >>> may = Ratings([0], [0], [5], user_ids=["bob"], item_ids=["Heat"])
+        >>> june = Ratings([0, 1], [0, 0], [3, 4], user_ids=["ann", "bob"], item_ids=["Alien"])
+        >>> both = Ratings.concat([may, june])
+        >>> both.user_ids.tolist(), both.item_ids.tolist()
+        (['ann', 'bob'], ['Alien', 'Heat'])
+        """
+        parts = _read_tables(tables)
+        users, of_users = merge_ids([part._users for part in parts])
+        items, of_items = merge_ids([part._items for part in parts])
+        for side, known in (("user_ids", users), ("item_ids", items)):
+            warn_of_twins(f"{side} of these tables", known.array.tolist())
+        columns = (
+            np.concatenate([own[part.users] for own, part in zip(of_users, parts, strict=True)]),
+            np.concatenate([own[part.items] for own, part in zip(of_items, parts, strict=True)]),
+            np.concatenate([part.values for part in parts]),
+            join_timestamps([part.timestamps for part in parts]),
+        )
+        ratings = cls.__new__(cls)
+        ratings._fill(columns, (users, items), duplicates)
         return ratings
 
     def check_values(self) -> None:
@@ -509,6 +563,31 @@ class Ratings:
 
 def _html_row(tag: str, cells: Iterable[str]) -> str:
     return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+def _read_tables(tables: Any) -> list[Ratings]:
+    """Tables to put into one: at least one, all with ratings or all without."""
+    if isinstance(tables, Ratings | str | set | Mapping) or not isinstance(tables, Iterable):
+        raise TypeError(
+            f"A list of Ratings is needed, got {type(tables).__name__}; give them as in "
+            "Ratings.concat([old, new])."
+        )
+    parts = list(tables)
+    for position, part in enumerate(parts):
+        if not isinstance(part, Ratings):
+            raise TypeError(
+                f"tables[{position}] is of type {type(part).__name__}; give Ratings, for instance "
+                "those that Ratings.from_frame or Ratings.from_matrix reads."
+            )
+    if not parts:
+        raise ValueError("There are no tables: the list is empty. Give at least one Ratings.")
+    is_without = [bool(np.isnan(part.values[0])) for part in parts if len(part)]
+    if len(set(is_without)) > 1:
+        raise ValueError(
+            f"{sum(is_without)} of {len(is_without)} tables hold pairs without ratings, to be "
+            "predicted, and the others ratings. Give tables of one kind, or ratings by with_values."
+        )
+    return parts
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ __all__ = [
     "Duplicates",
     "check_lengths",
     "has_repetitions",
+    "join_timestamps",
     "merge",
     "raise_duplicates",
     "read_codes",
@@ -85,7 +86,7 @@ def read_codes(side: str, codes: np.ndarray, ids: Any) -> tuple[np.ndarray, Ids]
     return codes.astype(smallest), known
 
 
-def warn_of_twins(column: Any, ids: list[Any]) -> None:
+def warn_of_twins(where: str, ids: list[Any]) -> None:
     """Warn of ids that a person would call one, as 1 and "1" in a column that was read badly."""
     texts = {id for id in ids if isinstance(id, str)}
     if len(texts) in (0, len(ids)):
@@ -93,7 +94,7 @@ def warn_of_twins(column: Any, ids: list[Any]) -> None:
     twins = [id for id in ids if not isinstance(id, str) and str(id) in texts]
     if twins:
         warn(
-            f"Column {column!r} holds {len(twins)} ids both as text and not, such as {twins[0]!r} "
+            f"{where} holds {len(twins)} ids both as text and not, such as {twins[0]!r} "
             f"and {str(twins[0])!r}, which are different ids. If they are meant to be one, convert "
             "the column first, for instance with astype(str).",
         )
@@ -147,6 +148,26 @@ def read_timestamps(timestamps: np.ndarray) -> np.ndarray:
             f"{len(timestamps)} are. Leave out those ratings or the timestamps."
         )
     return np.array(timestamps)
+
+
+def join_timestamps(columns: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """Timestamps of tables one after the other; None where no table has them."""
+    there = [times for times in columns if times is not None]
+    if not there:
+        return None
+    if len(there) < len(columns):
+        lacking = next(position for position, times in enumerate(columns) if times is None)
+        raise ValueError(
+            f"{len(there)} of {len(columns)} tables have timestamps, and tables[{lacking}] has "
+            "none. Give timestamps to all of them or to none."
+        )
+    if len({times.dtype.kind == "M" for times in there}) > 1:
+        raise TypeError(
+            "The timestamps of some tables are numbers and those of others datetimes, which have "
+            "no order in common. Convert the numbers first, for instance with "
+            'pandas.to_datetime(seconds, unit="s").'
+        )
+    return np.concatenate(there)
 
 
 def _from_datetimes(times: np.ndarray) -> np.ndarray:

@@ -1,0 +1,159 @@
+"""Tables that grow: put into one, in a given order of ids, and with marks for what is missing."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skautorec import Ratings
+
+NAMES = {"user": "u", "item": "i", "rating": "r"}
+
+
+def read(users, items, values, **options):
+    frame = pd.DataFrame(
+        {"u": pd.Series(users, dtype=object), "i": pd.Series(items, dtype=object), "r": values}
+    )
+    return Ratings.from_frame(frame, **NAMES, **options)
+
+
+def content(ratings):
+    users, items = ratings.user_ids[ratings.users], ratings.item_ids[ratings.items]
+    return list(zip(users.tolist(), items.tolist(), ratings.values.tolist(), strict=True))
+
+
+def dated(users, values, timestamps, **options):
+    return Ratings(users, [0] * len(users), values, timestamps=timestamps, **options)
+
+
+def test_tables_read_apart_are_one_table():
+    old = read(["cid", "ann"], [7, 9], [1.0, 2.0])
+    new = read(["bob", "ann"], [8, 7], [3.0, 4.0])
+    both = Ratings.concat([old, new])
+    assert type(both) is Ratings
+    assert content(both) == content(old) + content(new)
+    assert both.user_ids.tolist() == ["ann", "bob", "cid"]
+    assert both.item_ids.tolist() == [7, 8, 9]
+    assert both.users.dtype == both.items.dtype == np.int32
+    again = read(["cid", "ann", "bob", "ann"], [7, 9, 8, 7], [1.0, 2.0, 3.0, 4.0])
+    np.testing.assert_array_equal(both.to_matrix().toarray(), again.to_matrix().toarray())
+    assert content(Ratings.concat(iter([new]))) == content(new)
+    with pytest.raises(ValueError, match="read-only"):
+        both.values[0] = 1
+
+
+def test_ids_without_ratings_are_kept():
+    old = Ratings([0], [0], [1], user_ids=["bob", "zoe"], item_ids=["x"])
+    new = Ratings([0], [0], [2], user_ids=["ann"], item_ids=["x", "a"])
+    both = Ratings.concat([old[:0], new])
+    assert both.user_ids.tolist() == ["ann", "bob", "zoe"]
+    assert both.item_ids.tolist() == ["a", "x"]
+    assert content(both) == [("ann", "x", 2)]
+
+
+def test_slices_keep_the_order_of_their_ids():
+    whole = Ratings([0, 1, 1], [0, 1, 0], [1, 2, 3], user_ids=["z", "a"], item_ids=["y", "b"])
+    again = Ratings.concat([whole[1:], whole[:1]])
+    assert again.user_ids.tolist() == ["z", "a"] and again.item_ids.tolist() == ["y", "b"]
+    assert content(again) == content(whole[[1, 2, 0]])
+    other = Ratings([0], [0], [1], user_ids=["a", "z"], item_ids=["y", "b"])
+    assert Ratings.concat([whole[:1], other]).user_ids.tolist() == ["a", "z"]
+
+
+def test_ids_of_several_types_are_in_the_order_they_appear_in():
+    with pytest.warns(UserWarning, match="user_ids of these tables holds 1 ids both") as caught:
+        both = Ratings.concat(
+            [read(["z", 5], [1, 2], [1.0, 2]), read(["5", "a"], [2, 1], [3.0, 4])]
+        )
+    assert caught[0].filename == __file__
+    assert both.user_ids.tolist() == ["z", 5, "5", "a"]
+    small = Ratings(
+        [0], [0], [1], user_ids=np.array([9], np.int32), item_ids=np.array([2**63], np.uint64)
+    )
+    large = Ratings([0], [0], [1], user_ids=np.array([-9]), item_ids=np.array([3]))
+    joined = Ratings.concat([small, large])
+    assert joined.user_ids.tolist() == [-9, 9] and joined.user_ids.dtype == np.int64
+    assert joined.item_ids.tolist() == [3, 2**63]
+    assert set(map(type, joined.item_ids)) == {int}
+
+
+def test_ids_of_several_dtypes_are_not_converted():
+    def of(ids):
+        return Ratings([0], [0], [1], user_ids=ids)
+
+    texts = [np.array(["b", "c"]), ["a"], np.array(["long"])]
+    assert Ratings.concat(map(of, texts)).user_ids.tolist() == ["a", "b", "c", "long"]
+    with pytest.warns(UserWarning, match="both as text and not"):
+        assert Ratings.concat(map(of, [np.array(["1"]), np.array([1])])).n_users == 2
+    days = [np.array(["2020-01-02"], "M8[D]"), np.array(["2020-01-02", "2020-01-01"], "M8[ns]")]
+    joined = Ratings.concat(map(of, days), duplicates="last")
+    assert joined.user_ids.tolist() == [days[0][0], days[1][1]]
+    floats = Ratings.concat(map(of, [np.array([0.5]), np.array([0.25], np.float32), [0.75]]))
+    assert floats.user_ids.tolist() == [0.25, 0.5, 0.75]
+
+
+@pytest.mark.parametrize(("duplicates", "values"), [("mean", [3.0, 4.0]), ("last", [4.0, 4.0])])
+def test_without_timestamps_the_later_table_is_the_last(duplicates, values):
+    tables = [read(["a"], [1], [2.0]), read(["b", "a"], [1, 1], [4.0, 4.0])]
+    both = Ratings.concat(tables, duplicates=duplicates)
+    by_user = dict(zip(both.user_ids[both.users], both.values, strict=True))
+    assert [by_user["a"], by_user["b"]] == values
+    with pytest.raises(ValueError, match=r"User 'a' has rated item 1 more than once.*duplicates="):
+        Ratings.concat(tables)
+    with pytest.raises(ValueError, match="duplicates is 'first'"):
+        Ratings.concat(tables, duplicates="first")
+
+
+def test_with_timestamps_the_latest_is_the_last():
+    tables = [dated([0, 1], [1, 2], [9, 5]), dated([0, 1], [3, 4], [8, 5])]
+    both = Ratings.concat(tables, duplicates="last")
+    assert both.values[np.argsort(both.users)].tolist() == [1, 4]
+    assert sorted(both.timestamps.tolist()) == [5, 9]
+    days = [
+        dated([user], [1], np.array(["2020-01-01"], f"M8[{unit}]"))
+        for user, unit in enumerate(("D", "s"))
+    ]
+    assert Ratings.concat(days).timestamps.dtype == "M8[s]"
+
+
+PAIRS = Ratings.from_frame(pd.DataFrame({"u": [0], "i": [1]}), user="u", item="i")
+ONE = Ratings([0], [0], [3])
+DAY = np.array(["2020-01-01"], "M8[D]")
+
+
+@pytest.mark.parametrize(
+    ("tables", "exception", "message"),
+    [
+        (
+            ONE,
+            TypeError,
+            "A list of Ratings is needed, got Ratings; give them as in Ratings.concat([old",
+        ),
+        ({"a": ONE}, TypeError, "got dict"),
+        ({ONE}, TypeError, "got set"),
+        (None, TypeError, "got NoneType"),
+        ([ONE, pd.DataFrame()], TypeError, "tables[1] is of type DataFrame; give Ratings"),
+        ([], ValueError, "There are no tables"),
+        ([ONE, PAIRS], ValueError, "1 of 2 tables hold pairs without ratings"),
+        (
+            [dated([0], [1], [1]), dated([1], [1], None)],
+            ValueError,
+            "1 of 2 tables have timestamps, and tables[1] has none",
+        ),
+        (
+            [dated([0], [1], [1]), dated([1], [1], DAY)],
+            TypeError,
+            "and those of others datetimes",
+        ),
+    ],
+)
+def test_tables_that_are_not_put_into_one(tables, exception, message):
+    with pytest.raises(exception, match=re.escape(message)):
+        Ratings.concat(tables)
+
+
+def test_pairs_to_predict_are_put_into_one():
+    other = Ratings.from_frame(pd.DataFrame({"u": [5], "i": [0]}), user="u", item="i")
+    both = Ratings.concat([PAIRS, other])
+    assert both.user_ids.tolist() == [0, 5] and np.isnan(both.values).all()
