@@ -1,6 +1,7 @@
 """Tables that grow: put into one, in a given order of ids, and with marks for what is missing."""
 
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -157,3 +158,68 @@ def test_pairs_to_predict_are_put_into_one():
     other = Ratings.from_frame(pd.DataFrame({"u": [5], "i": [0]}), user="u", item="i")
     both = Ratings.concat([PAIRS, other])
     assert both.user_ids.tolist() == [0, 5] and np.isnan(both.values).all()
+
+
+SMALL = Ratings([0, 0, 1, 2], [0, 1, 1, 2], [5, 0, 4, 3], user_ids=["a", "b", "c"])
+
+
+def test_a_matrix_in_a_given_order():
+    R = SMALL.to_matrix(user_ids=["c", "x", "a", "b"], item_ids=[2, 1, 9, 0])
+    assert R.shape == (4, 4) and R.nnz == 4 and R.has_sorted_indices
+    assert R.toarray().tolist() == [[3, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 5], [0, 4, 0, 0]]
+    assert (2, 1) in zip(*R.tocoo().coords, strict=True)  # the rating of 0
+    np.testing.assert_array_equal(
+        SMALL.to_matrix(user_ids=SMALL.user_ids).toarray(), SMALL.to_matrix().toarray()
+    )
+    columns = pd.Index([2, 1, 0])
+    assert SMALL.to_matrix(item_ids=columns).toarray()[0].tolist() == [0, 0, 5]
+
+
+@pytest.mark.parametrize(
+    ("given", "count", "first"),
+    [
+        ({"item_ids": [0, 2]}, 2, "of item 1 (int), which is not in item_ids"),
+        ({"user_ids": ["c", "b"]}, 2, "by user 'a' (str), who is not in user_ids"),
+        ({"user_ids": ["a", "c"], "item_ids": [0, 1]}, 2, "by user 'b' (str)"),
+        ({"user_ids": ["a", "b"], "item_ids": ["0", "1"]}, 4, "of item 0 (int)"),
+        ({"item_ids": []}, 4, "of item 0 (int)"),
+    ],
+)
+def test_ratings_of_others_than_those_given(given, count, first):
+    message = re.escape(first)
+    with pytest.raises(ValueError, match=rf"{count} of 4 ratings have .*{message}.*Give these"):
+        SMALL.to_matrix(**given)
+    with pytest.warns(
+        UserWarning, match=rf"{count} of 4 ratings are left out.*{message}"
+    ) as caught:
+        R = SMALL.to_matrix(**given, unknown="ignore")
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert R.nnz == 4 - count
+    sides = {"user_ids": SMALL.user_ids, "item_ids": SMALL.item_ids} | given
+    assert R.shape == (len(sides["user_ids"]), len(sides["item_ids"]))
+
+
+def test_ids_without_ratings_need_not_be_given():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert SMALL[:1].to_matrix(user_ids=["a"], item_ids=[0]).toarray().tolist() == [[5]]
+
+
+@pytest.mark.parametrize(
+    ("given", "exception", "message"),
+    [
+        ({"item_ids": [0, 1, 0]}, ValueError, "item_ids: The id .*0.* is given more than once"),
+        ({"user_ids": ["a", None]}, ValueError, "user_ids: ids: the id at position 1 is missing"),
+        ({"user_ids": "abc"}, TypeError, "A sequence of ids is needed"),
+        ({"item_ids": [0, 1, 2], "unknown": "drop"}, ValueError, "unknown is 'drop'; give 'error'"),
+        ({"unknown": True}, ValueError, "unknown is True; give 'error'"),
+    ],
+)
+def test_orders_that_are_refused(given, exception, message):
+    with pytest.raises(exception, match=message):
+        SMALL.to_matrix(**given)
+
+
+def test_a_rating_drawn_twice_is_no_matrix_in_any_order():
+    with pytest.raises(ValueError, match=r"User 'a' has rated item 0 more than once.*Resample"):
+        SMALL[[0, 3, 0]].to_matrix(user_ids=["c", "a"])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from .frames import has_own_index
 from .ids import Ids, as_id_array, plain, same_type
 
-__all__ = ["as_single", "known_codes", "shown"]
+__all__ = ["Unknown", "as_single", "check_unknown", "known_codes", "shown"]
+
+# What to do about ids that are not known.
+Unknown = Literal["error", "ignore"]
 
 # Among more ids than this an unknown one is compared with none, which would take long.
 _MOST_COMPARED = 50_000
@@ -21,6 +24,15 @@ def as_single(identifier: Any) -> np.ndarray:
     wrapped = np.empty(1, dtype=object)
     wrapped[0] = identifier
     return wrapped
+
+
+def check_unknown(unknown: Any) -> None:
+    """Refuse what is no way to treat unknown ids."""
+    if unknown not in ("error", "ignore"):
+        raise ValueError(
+            f"unknown is {unknown!r}; give 'error', or 'ignore' to leave out what has an id that "
+            "is not known."
+        )
 
 
 def known_codes(

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from .._core.messages import warn
 from .frames import check_columns, plain_series, read_frame, read_ids
 from .ids import Ids, merge_ids
+from .lookup import Unknown, check_unknown, shown
 from .matrix import read_matrix
 from .plausible import warn_of_other_numbers
 from .table import (
@@ -19,6 +21,7 @@ from .table import (
     has_repetitions,
     join_timestamps,
     merge,
+    place_codes,
     raise_duplicates,
     read_codes,
     read_column,
@@ -368,28 +371,73 @@ class Ratings:
                 "from_frame(..., rating=...), or give them as y or to with_values."
             )
 
-    def to_matrix(self) -> scipy.sparse.csr_array:
+    def to_matrix(
+        self, *, user_ids: Any = None, item_ids: Any = None, unknown: Unknown = "error"
+    ) -> scipy.sparse.csr_array:
         """Matrix with a stored cell per rating.
+
+        Parameters
+        ----------
+        user_ids, item_ids : array-like of shape (n_rows,) and (n_columns,), optional
+            Distinct ids of the rows and of the columns, in their order; one that the table does not
+            hold gets an empty row or column. By default those of the table.
+        unknown : {"error", "ignore"}, default="error"
+            What to do about ratings by users, or of items, that are not among the ids given: refuse
+            them, or leave them out with a warning that counts them.
 
         Returns
         -------
-        R : csr_array of shape (n_users, n_items)
+        R : csr_array of shape (n_rows, n_columns)
             float64, indices sorted; a rating of 0 is an explicit zero.
 
         Raises
         ------
         ValueError
             The table was resampled with replacement and holds a rating twice, or holds pairs
-            without ratings.
+            without ratings; an id is given twice or is missing; a rating's user or item is not
+            among the ids given and ``unknown="error"``; or another ``unknown``.
+        TypeError
+            ``user_ids`` or ``item_ids`` is no sequence of hashable ids.
+
+        Examples
+        --------
+        >>> from skautorec import Ratings
+        >>> ratings = Ratings([0, 1], [0, 1], [5, 3], item_ids=["Alien", "Brazil"])
+        >>> ratings.to_matrix(item_ids=["Brazil", "Alien", "Heat"]).toarray()
+        array([[0., 5., 0.],
+               [3., 0., 0.]])
         """
+        check_unknown(unknown)
         self.check_values()
-        cells = (self._values, (self._codes_of_users, self._codes_of_items))
-        R = scipy.sparse.coo_array(cells, shape=(self.n_users, self.n_items)).tocsr()
-        if R.nnz < len(self):
+        rows, n_rows = place_codes("user", self._codes_of_users, self._users, user_ids)
+        columns, n_columns = place_codes("item", self._codes_of_items, self._items, item_ids)
+        values, is_inside = self._values, (rows >= 0) & (columns >= 0)
+        if not is_inside.all():
+            self._tell_of_others(rows < 0, ~is_inside, unknown)
+            values, rows, columns = values[is_inside], rows[is_inside], columns[is_inside]
+        R = scipy.sparse.coo_array((values, (rows, columns)), shape=(n_rows, n_columns)).tocsr()
+        if R.nnz < len(values):
             pairs = self._codes_of_users.astype(np.int64) * self.n_items + self._codes_of_items
             raise_duplicates(pairs, self._users, self._items, "Resample without replacement.")
         R.sort_indices()
         return R
+
+    def _tell_of_others(
+        self, is_other_user: np.ndarray, is_other: np.ndarray, unknown: Unknown
+    ) -> None:
+        """Refuse or warn of ratings whose user or item is not among the ids that were given."""
+        first = int(is_other.argmax())
+        whose = f"by user {shown(self.user_ids[self.users[first]])}, who is not in user_ids"
+        if not is_other_user[first]:
+            whose = f"of item {shown(self.item_ids[self.items[first]])}, which is not in item_ids"
+        found = f"{is_other.sum()} of {len(self)} ratings"
+        others = f"have a user or an item that is not among the ids given; the first is {whose}"
+        if unknown == "error":
+            raise ValueError(
+                f"{found} {others}. Give these ids too, or leave such ratings out with "
+                'unknown="ignore".'
+            )
+        warn(f"{found} are left out, as they {others}.")
 
     def to_frame(self) -> Any:
         """Table with a row per rating and ids in place of codes.

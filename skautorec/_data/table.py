@@ -19,6 +19,7 @@ __all__ = [
     "has_repetitions",
     "join_timestamps",
     "merge",
+    "place_codes",
     "raise_duplicates",
     "read_codes",
     "read_column",
@@ -115,6 +116,17 @@ def read_vocabulary(side: str, ids: Any, length: int | None = None) -> Ids:
         return Ids(array)
     except ValueError as error:
         raise ValueError(f"{side}_ids: {error}") from None
+
+
+def place_codes(side: str, codes: np.ndarray, known: Ids, given: Any) -> tuple[np.ndarray, int]:
+    """Positions in ids that are given, -1 for one that is not, of codes in those known; how many.
+
+    None for ids leaves the codes as they are.
+    """
+    if given is None:
+        return codes, len(known)
+    wanted = read_vocabulary(side, given)
+    return wanted.translate(known)[codes], len(wanted)
 
 
 def read_values(given: Any, name: str) -> np.ndarray:
