@@ -20,7 +20,7 @@ from ._data.inputs import (
     refuse_other_index,
     refuse_overlap,
 )
-from ._data.lookup import shown
+from ._data.lookup import Unknown, shown
 from ._data.ratings import Ratings
 from ._files import File, load, save
 from ._fitted import Fitted, Trained
@@ -231,6 +231,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         candidates: Any = ...,
         exclude: Any = ...,
         rank_by: Literal["relevance", "rating"] | None = ...,
+        unknown: Unknown = ...,
         return_std: Literal[False] = ...,
     ) -> tuple[np.ndarray, np.ndarray]: ...
     @overload
@@ -243,6 +244,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         candidates: Any = ...,
         exclude: Any = ...,
         rank_by: Literal["relevance", "rating"] | None = ...,
+        unknown: Unknown = ...,
         return_std: Literal[True],
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
     @overload
@@ -255,6 +257,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         candidates: Any = ...,
         exclude: Any = ...,
         rank_by: Literal["relevance", "rating"] | None = ...,
+        unknown: Unknown = ...,
         return_std: bool,
     ) -> tuple[np.ndarray, ...]: ...
     def recommend(
@@ -266,6 +269,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         candidates: Any = None,
         exclude: Any = None,
         rank_by: Literal["relevance", "rating"] | None = None,
+        unknown: Unknown = "error",
         return_std: bool = False,
     ) -> tuple[np.ndarray, ...]:
         """Recommend items: those that users are likely to meet and to like.
@@ -291,6 +295,10 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             like; see the notes. ``"rating"`` is the predicted rating: how much users would like an
             item if they came to it, whether or not they ever do. None is relevance with
             `AutoRecRegressor`, unless after ``fit(X, y)``, and the rating with baselines.
+        unknown : {"error", "ignore"}, default="error"
+            What to do about items of the ratings given here, in mappings and columns of a frame,
+            that the estimator does not know: refuse them, or leave them out with a warning that
+            counts them. With ``"ignore"`` a frame may also lack items, which nobody has rated then.
         return_std : bool, default=False
             Also return standard deviations, as `predict` does.
 
@@ -313,8 +321,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         KeyError
             A user or item id that the estimator does not know; the message names it.
         ValueError
-            ``n`` below 1, rows that do not fit the training data, or another ``rank_by``; or
-            ``"relevance"`` after ``fit(X, y)`` with a matrix.
+            ``n`` below 1, rows that do not fit the training data, or another ``rank_by`` or
+            ``unknown``; or ``"relevance"`` after ``fit(X, y)`` with a matrix.
         TypeError
             ``n`` that is not an integer, an id that is not hashable, ids and mappings in one batch,
             or `Ratings`.
@@ -346,7 +354,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         check_n(n)
         return list_top(
             fitted,
-            read_audience(self, fitted, user),
+            read_audience(self, fitted, user, unknown),
             n,
             exclude_seen=exclude_seen,
             candidates=candidates,
@@ -359,7 +367,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         """What lists of a fitted estimator are ranked by if nobody says."""
         return "rating" if fitted.has_targets else self._ranks_by
 
-    def fold_in(self, user: Any) -> tuple[np.ndarray, Any]:
+    def fold_in(self, user: Any, *, unknown: Unknown = "error") -> tuple[np.ndarray, Any]:
         """Factors and biases of users, known or new, for use outside of the estimator.
 
         The predicted ratings of all items in the order of ``target_ids_``, before clipping, are
@@ -369,6 +377,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         ----------
         user : id, mapping, list of either, sparse matrix or DataFrame
             As in `recommend`; ratings of a user of the training data are recognised there too.
+        unknown : {"error", "ignore"}, default="error"
+            What to do about items that the estimator does not know, as in `recommend`.
 
         Returns
         -------
@@ -382,11 +392,11 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         KeyError
             A user or item id that the estimator does not know; the message names it.
         ValueError
-            Rows that do not fit the training data.
+            Rows that do not fit the training data, or another ``unknown``.
         TypeError
             An id that is not hashable, ids and mappings in one batch, or `Ratings`.
         """
-        audience = read_audience(self, fitted_of(self), user)
+        audience = read_audience(self, fitted_of(self), user, unknown)
         users = audience.embeddings
         if audience.is_single:
             return users.factors[0], users.bias[0]

@@ -25,6 +25,7 @@ from ._core.training_set import Cells, TrainingSet, compact
 from ._data.frames import has_own_index, is_frame
 from ._data.ids import Ids, as_id_array
 from ._data.inputs import TrainingInput, read_rows
+from ._data.lookup import Unknown
 from ._data.scale import Columns, Layout, Scale
 
 __all__ = ["Fitted", "RatingModel", "Trained", "check_rank_by"]
@@ -276,9 +277,11 @@ class Fitted(Layout):
 
     # Users
 
-    def read_rows(self, estimator: Any, X: Any) -> tuple[scipy.sparse.csr_array, np.ndarray | None]:
+    def read_rows(
+        self, estimator: Any, X: Any, unknown: Unknown = "error"
+    ) -> tuple[scipy.sparse.csr_array, np.ndarray | None]:
         """Read rows of ratings, and their labels, which may name training users; see `query`."""
-        rows = read_rows(estimator, X, self.inputs, self.feature_names)
+        rows = read_rows(estimator, X, self.inputs, self.feature_names, unknown)
         has_labels = is_frame(X) and has_own_index(X)
         return rows, as_id_array(X.index) if has_labels else None
 

@@ -17,7 +17,7 @@ from ._core.scores import Embeddings
 from ._data import frames
 from ._data.ids import plain
 from ._data.inputs import warn_of_outsiders
-from ._data.lookup import as_single, known_codes
+from ._data.lookup import Unknown, as_single, check_unknown, known_codes, warn_of_unknown
 from ._data.ratings import Ratings
 from ._fitted import Fitted, check_rank_by
 
@@ -54,13 +54,16 @@ class Audience:
     is_single: bool
 
 
-def read_audience(estimator: Any, fitted: Fitted, user: Any) -> Audience:
+def read_audience(
+    estimator: Any, fitted: Fitted, user: Any, unknown: Unknown = "error"
+) -> Audience:
     """Read the ``user`` of `recommend`: ids, mappings or rows."""
+    check_unknown(unknown)
     if scipy.sparse.issparse(user) or frames.is_frame(user):
-        rows, labels = fitted.read_rows(estimator, user)
+        rows, labels = fitted.read_rows(estimator, user, unknown)
         return _new_audience(fitted, rows, fitted.query(rows, labels), False)
     if isinstance(user, Mapping):
-        return _of_mappings(fitted, [user], True)
+        return _of_mappings(fitted, [user], True, unknown)
     if isinstance(user, set):
         raise TypeError("A set was given as user, whose order is arbitrary; give a list of ids.")
     if isinstance(user, Ratings):
@@ -78,7 +81,7 @@ def read_audience(estimator: Any, fitted: Fitted, user: Any) -> Audience:
         )
     batch = user if is_batch else [user]
     if len(batch) and all(isinstance(one, Mapping) for one in batch):
-        return _of_mappings(fitted, batch, False)
+        return _of_mappings(fitted, batch, False, unknown)
     try:
         ids = batch if is_batch else as_single(user)
         codes = _user_codes(fitted, ids)
@@ -101,18 +104,26 @@ def _new_audience(
     return Audience(fitted.fold_in(query), seen, lambda: query, is_single)
 
 
-def _of_mappings(fitted: Fitted, users: Sequence[Mapping[Any, Any]], is_single: bool) -> Audience:
+def _of_mappings(
+    fitted: Fitted, users: Sequence[Mapping[Any, Any]], is_single: bool, unknown: Unknown
+) -> Audience:
     """Users given as ``{item_id: rating}``."""
     items = fitted.inputs.ids
-    rows, columns, values = [], [], []
+    rows, columns, values, others = [], [], [], []
     for row, ratings in enumerate(users):
         codes = [items.code(item) for item in ratings]
         for item, code, rating in zip(ratings, codes, ratings.values(), strict=True):
+            if code < 0 and unknown == "ignore":
+                others.append(item)
+                continue
             if code < 0:
                 known_codes(items, as_single(item), "item", fitted.user_ids)
             rows.append(row)
             columns.append(code)
             values.append(_number(item, rating))
+    if others:
+        of = f"{len(others)} of {len(others) + len(values)} ratings"
+        warn_of_unknown(of, others[0], items)
     cells = np.array(values, float), (rows, columns)
     matrix = scipy.sparse.coo_array(cells, (len(users), len(items))).tocsr()
     warn_of_outsiders(matrix.data, fitted.inputs.scale)

@@ -275,3 +275,47 @@ def test_after_fit_with_y_the_columns_of_y_are_ranked(kind):
     predicted = np.sort(factors @ model.item_factors_.T + bias + model.item_bias_)
     np.testing.assert_allclose(predicted[:-6:-1], scores, rtol=1e-6)
     assert set(new) == {f"book {i}" for i in range(0, 10, 2)}
+
+
+def test_items_that_are_not_known_are_refused_or_ignored(known):
+    model, R, _, _ = known
+    mapping = {item: rating for item, rating in enumerate(R[3]) if not np.isnan(rating)}
+    more = mapping | {"new": 4.0, 99: 1.0}
+    frame = pd.DataFrame(R[3:5])
+    wide = frame.assign(new=[2.0, np.nan])[["new", *range(39, -1, -1)]]
+    for ask in (model.recommend, model.fold_in):
+        for given, plain, error, message in (
+            (more, mapping, KeyError, f"2 of {len(more)} ratings are ignored.*'new' .str"),
+            ([more, {3: 5}], [mapping, {3: 5}], KeyError, f"2 of {len(more) + 1} ratings"),
+            (wide, frame, ValueError, "1 of 41 columns of the frame are ignored.*'new' .str"),
+        ):
+            with pytest.raises(error, match="new"):
+                ask(given)
+            with pytest.warns(UserWarning, match=message) as caught:
+                answers = ask(given, unknown="ignore")
+            assert [one.filename for one in caught] == [__file__]
+            for answer, expected in zip(answers, ask(plain), strict=True):
+                np.testing.assert_array_equal(answer, expected)
+    with pytest.warns(UserWarning, match="1 of 1 ratings"):
+        ids, _ = model.recommend({"new": 4.0}, unknown="ignore")
+    np.testing.assert_array_equal(ids, model.recommend({})[0])
+
+
+def test_items_that_a_frame_lacks_are_unrated_where_unknown_ones_are_ignored(known):
+    model, R, _, _ = known
+    frame = pd.DataFrame(R[3:5])
+    few = frame[[7, 2, 30]]
+    with pytest.raises(ValueError, match="lacks 37 of the 40 items"):
+        model.recommend(few)
+    expected = model.recommend(few.reindex(columns=range(40)))
+    for answer, same in zip(model.recommend(few, unknown="ignore"), expected, strict=True):
+        np.testing.assert_array_equal(answer, same)
+
+
+@pytest.mark.parametrize("unknown", ["drop", None, True])
+def test_ways_to_treat_unknown_items_that_are_refused(known, unknown):
+    for ask in (known[0].recommend, known[0].fold_in):
+        with pytest.raises(ValueError, match="unknown is .*; give 'error', or 'ignore'"):
+            ask(3, unknown=unknown)
+    with pytest.raises(KeyError, match="Unknown user id"):
+        known[0].recommend([3, "nobody"], unknown="ignore")

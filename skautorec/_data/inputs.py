@@ -18,6 +18,7 @@ from .._core.matrix import Table, rows_of_cells, select
 from .._core.messages import see, warn
 from . import frames
 from .ids import Ids, as_id_array, plain
+from .lookup import Unknown, warn_of_unknown
 from .matrix import Matrix, observed_csr, observed_from_dense, read_matrix
 from .plausible import (
     warn_of_implicit_feedback,
@@ -116,9 +117,17 @@ def _feature_names(estimator: BaseEstimator, X: Any) -> np.ndarray | None:
 
 
 def read_rows(
-    estimator: BaseEstimator, X: Any, inputs: Columns, names: np.ndarray | None
+    estimator: BaseEstimator,
+    X: Any,
+    inputs: Columns,
+    names: np.ndarray | None,
+    unknown: Unknown = "error",
 ) -> scipy.sparse.csr_array:
-    """Read rows given to a fitted estimator: frames by column name, arrays by position."""
+    """Read rows given to a fitted estimator: frames by column name, arrays by position.
+
+    With ``unknown="ignore"`` columns of a frame that are no items are left out, with a warning, and
+    items that it lacks are unobserved.
+    """
     if isinstance(X, Mapping) and not scipy.sparse.issparse(X):
         raise TypeError(
             "Rows are given as a sparse matrix, an array or a DataFrame, a row per user. A mapping "
@@ -135,7 +144,7 @@ def read_rows(
         validate_data(stand_in, X, reset=False, skip_check_array=True)
         observed = matrix.observed
     else:
-        observed = _aligned(matrix, inputs.ids, "item_ids_")
+        observed = _aligned(matrix, inputs.ids, "item_ids_", unknown)
     warn_of_outsiders(observed.data, inputs.scale)
     return observed
 
@@ -283,18 +292,24 @@ def _read_range(values: np.ndarray, n_columns: int, given: Any) -> Scale:
     return Scale.shared(lowest, highest, n_columns)
 
 
-def _aligned(matrix: Matrix, items: Ids, where: str) -> scipy.sparse.csr_array:
-    """Cells of a frame whose columns are exactly ``items``, in any order."""
+def _aligned(
+    matrix: Matrix, items: Ids, where: str, unknown: Unknown = "error"
+) -> scipy.sparse.csr_array:
+    """Cells of a frame whose columns are exactly ``items``, or may be others too, in any order."""
     columns, observed = matrix.items, matrix.observed
     codes = items.translate(columns)
-    unknown, missing = columns.array[codes < 0], len(items) - (codes >= 0).sum()
-    if len(unknown):
+    others, missing = columns.array[codes < 0], len(items) - (codes >= 0).sum()
+    if len(others) and unknown == "ignore":
+        of = f"{len(others)} of {len(columns)} columns of the frame"
+        warn_of_unknown(of, others[0], items)
+        observed = select(observed, codes[observed.indices] >= 0)
+    elif len(others):
         raise ValueError(
-            f"The frame has {len(unknown)} columns that are no items of this estimator, the first "
-            f"is {plain(unknown[0])!r}. Give exactly the columns in {where}, in any order, for "
+            f"The frame has {len(others)} columns that are no items of this estimator, the first "
+            f"is {plain(others[0])!r}. Give exactly the columns in {where}, in any order, for "
             f"instance by reindex(columns={where})."
         )
-    if missing:
+    if missing and unknown == "error":
         lacking = items.array[np.setdiff1d(np.arange(len(items)), codes)[0]]
         raise ValueError(
             f"The frame lacks {missing} of the {len(items)} items of this estimator, the first is "
@@ -302,7 +317,7 @@ def _aligned(matrix: Matrix, items: Ids, where: str) -> scipy.sparse.csr_array:
             f"items without ratings, or reindex(columns={where})."
         )
     cells = observed.data, codes[observed.indices].astype(observed.indices.dtype), observed.indptr
-    aligned = scipy.sparse.csr_array(cells, shape=observed.shape)
+    aligned = scipy.sparse.csr_array(cells, shape=(observed.shape[0], len(items)))
     aligned.sort_indices()
     return aligned
 

@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .._core.messages import warn
 from .frames import has_own_index
 from .ids import Ids, as_id_array, plain, same_type
 
-__all__ = ["Unknown", "as_single", "check_unknown", "known_codes", "shown"]
+__all__ = ["Unknown", "as_single", "check_unknown", "known_codes", "shown", "warn_of_unknown"]
 
 # What to do about ids that are not known.
 Unknown = Literal["error", "ignore"]
@@ -33,6 +34,14 @@ def check_unknown(unknown: Any) -> None:
             f"unknown is {unknown!r}; give 'error', or 'ignore' to leave out what has an id that "
             "is not known."
         )
+
+
+def warn_of_unknown(ignored: str, first: Any, ids: Ids) -> None:
+    """Warn that ratings of items that are not known, of which one is the first, are ignored."""
+    warn(
+        f"{ignored} are ignored, of items that are not in item_ids_; the first is {shown(first)}. "
+        + _advice(first, "item", ids, None, "item_ids_")
+    )
 
 
 def known_codes(
