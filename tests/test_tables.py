@@ -6,8 +6,9 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 
-from skautorec import Ratings
+from skautorec import AutoRecRegressor, Ratings
 
 NAMES = {"user": "u", "item": "i", "rating": "r"}
 
@@ -223,3 +224,112 @@ def test_orders_that_are_refused(given, exception, message):
 def test_a_rating_drawn_twice_is_no_matrix_in_any_order():
     with pytest.raises(ValueError, match=r"User 'a' has rated item 0 more than once.*Resample"):
         SMALL[[0, 3, 0]].to_matrix(user_ids=["c", "a"])
+
+
+MARKED = {"u": ["a", "a", "b", "c", "c"], "i": [1, 2, 1, 2, 9], "r": [5.0, 99.0, 3.5, -1.0, 99.0]}
+LIBRARIES = ["pandas", "polars", "pyarrow"]
+
+
+def framed(library, **columns):
+    module = pytest.importorskip(library)
+    return module.table(columns) if library == "pyarrow" else module.DataFrame(columns)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    ("marks", "kept"),
+    [
+        (99, [0, 2, 3]),
+        (-1.0, [0, 1, 2, 4]),
+        ([99, -1], [0, 2]),
+        ((), [0, 1, 2, 3, 4]),
+        (7, range(5)),
+    ],
+)
+def test_rows_with_a_mark_are_no_ratings(library, marks, kept):
+    ratings = Ratings.from_frame(framed(library, **MARKED), **NAMES, missing_values=marks)
+    rows = list(zip(*MARKED.values(), strict=True))
+    assert content(ratings) == [rows[row] for row in kept]
+    assert ratings.user_ids.tolist() == ["a", "b", "c"] and ratings.item_ids.tolist() == [1, 2, 9]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("marks", [np.nan, [np.nan, 99], float("nan")])
+def test_missing_ratings_are_left_out_where_nan_is_a_mark(library, marks):
+    gaps = framed(library, **MARKED | {"r": [5.0, None, 3.5, 1.0, 99.0]})
+    with pytest.raises(ValueError, match=r"position 1 is NaN; 1 of 5.*missing_values=numpy.nan"):
+        Ratings.from_frame(gaps, **NAMES, missing_values=99)
+    ratings = Ratings.from_frame(gaps, **NAMES, missing_values=marks)
+    assert len(ratings) == (3 if marks == [np.nan, 99] else 4)
+    assert ratings.n_items == 3
+
+
+def test_what_is_beside_a_mark_is_not_looked_at():
+    frame = pd.DataFrame(
+        {"u": [1, 1, 2], "i": [1, 1, 1], "r": [99.0, 2.0, np.inf], "t": [np.nan, 5, 6]}
+    )
+    ratings = Ratings.from_frame(frame[:2], **NAMES, timestamp="t", missing_values=99)
+    assert content(ratings) == [(1, 1, 2.0)] and ratings.timestamps.tolist() == [5]
+    with pytest.raises(ValueError, match="position 2 is infinite; 1 of 3"):
+        Ratings.from_frame(frame, **NAMES, missing_values=99)
+    assert len(Ratings.from_frame(frame, **NAMES, missing_values=[99, np.inf])) == 1
+
+
+@pytest.mark.parametrize("form", ["bsr", "coo", "csc", "csr", "dia", "dok", "lil"])
+def test_sparse_cells_with_a_mark_are_unobserved(form):
+    cells = [5.0, 99, -1, 3, np.nan], ([0, 0, 1, 1, 2], [0, 2, 1, 3, 3])
+    R = scipy.sparse.coo_array(cells, shape=(3, 4)).asformat(form)
+    ratings = Ratings.from_matrix(R, missing_values=[99, -1, np.nan])
+    assert content(ratings) == [(0, 0, 5), (1, 3, 3)]
+    assert (ratings.n_users, ratings.n_items) == (3, 4)
+    with pytest.raises(ValueError, match="row 2, column 3 is NaN; 1 of 3"):
+        Ratings.from_matrix(R, missing_values=[99, -1])
+
+
+def test_dense_cells_with_a_mark_are_unobserved():
+    dense = np.array([[0, 5.0, np.nan], [0, 0, -1], [0, 0, 0]])
+    expected = [(0, 1, 5), (1, 2, -1)]
+    for R in (dense, dense.tolist(), pd.DataFrame(dense), pd.DataFrame(dense).astype(object)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            ratings = Ratings.from_matrix(R, missing_values=0)
+        assert content(ratings) == expected and ratings.n_users == 3
+    assert len(Ratings.from_matrix(dense, missing_values=np.nan)) == 8
+    stored = pd.DataFrame(dense).astype(pd.SparseDtype(float, np.nan))
+    assert content(Ratings.from_matrix(stored, missing_values=[0])) == expected
+    with pytest.warns(UserWarning, match="every 0 is read as a rating.*missing_values=0"):
+        Ratings.from_matrix(np.nan_to_num(dense))
+
+
+@pytest.mark.parametrize("given", ["99", [1, "99"], [None], [[1]], {"r": 99}, pd.NA, True, 1j])
+def test_marks_are_numbers(given):
+    frame = pd.DataFrame(MARKED)
+    for read in (
+        lambda: Ratings.from_frame(frame, **NAMES, missing_values=given),
+        lambda: Ratings.from_matrix(np.eye(2), missing_values=given),
+    ):
+        with pytest.raises(TypeError, match="missing_values is .*; give the number"):
+            read()
+
+
+def test_tables_of_marks_alone_hold_no_ratings():
+    frame = pd.DataFrame(MARKED)
+    with pytest.raises(
+        ValueError, match="no ratings: all 5 rows of column 'r' hold missing_values"
+    ):
+        Ratings.from_frame(frame, **NAMES, missing_values=[99, -1, 5, 3.5])
+    with pytest.raises(ValueError, match="no column of ratings is named"):
+        Ratings.from_frame(frame, user="u", item="i", missing_values=99)
+    with pytest.raises(ValueError, match=r"holds no ratings.*or of other numbers than \[0, 1\]"):
+        Ratings.from_matrix(np.eye(2), missing_values=[0, 1])
+
+
+def test_what_is_said_of_numbers_far_off_names_the_parameter(ratings):
+    values = ratings.values.copy()
+    values[7] = 99
+    model = AutoRecRegressor(2, max_iter=1)
+    with pytest.warns(UserWarning, match=r"rating 99 .* is far from all.*missing_values=99 in"):
+        model.fit(ratings.with_values(values))
+    values[::20] = 99
+    with pytest.warns(UserWarning, match=r"the highest is 99, as in counts.*missing_values=99 in"):
+        model.fit(ratings.with_values(values.round()))

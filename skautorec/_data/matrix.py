@@ -9,15 +9,18 @@ import numpy as np
 import scipy.sparse
 from sklearn.utils import check_array
 
+from .._core.matrix import select
 from .._core.messages import see, warn
 from . import frames
 from .ids import Ids, as_id_array
-from .values import to_float64, without_mask
+from .values import is_missing, to_float64, without_mask
 
 __all__ = ["Matrix", "observed_csr", "observed_from_dense", "read_matrix"]
 
 # A dense matrix of as many rows may be a table of as many ratings.
 _N_TABLE = 30
+# Numbers that stand for no rating, where nobody names any.
+_NONE = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Matrix:
         return Ids.range(n_items) if self.columns is None else Ids(as_id_array(self.columns))
 
 
-def read_matrix(X: Any, name: str = "X") -> Matrix:
+def read_matrix(X: Any, name: str = "X", missing: np.ndarray = _NONE) -> Matrix:
     """Read a matrix of users x items; everything that takes one reads it by this.
 
     What it returns is sure to be
@@ -73,6 +76,8 @@ def read_matrix(X: Any, name: str = "X") -> Matrix:
     X : {sparse matrix, array-like, DataFrame} of shape (n_users, n_items)
     name : str
         What a message calls it.
+    missing : ndarray
+        Numbers that stand for no rating: cells that hold one are unobserved.
 
     Returns
     -------
@@ -87,32 +92,36 @@ def read_matrix(X: Any, name: str = "X") -> Matrix:
     """
     if scipy.sparse.issparse(X):
         _refuse_bad_type(X)
-        return Matrix(_with_cells(observed_csr(X)))
+        return Matrix(_with_cells(observed_csr(X, missing)))
     if frames.is_frame(X):
         frames.refuse_long_table(X)
         columns, index = frames.column_names(X), getattr(X, "index", None)
         stored = frames.sparse_values(X)
         if stored is not None:
-            return Matrix(_with_cells(observed_csr(stored)), index, columns)
-        dense = _checked(frames.dense_values(X), name, columns)
+            return Matrix(_with_cells(observed_csr(stored, missing)), index, columns)
+        dense = _checked(frames.dense_values(X), name, missing, columns)
         return Matrix(observed_from_dense(dense), index, columns)
-    dense = _checked(X, name)
+    dense = _checked(X, name, missing)
     _warn_of_long_table(dense)
     return Matrix(observed_from_dense(dense))
 
 
-def _checked(X: Any, name: str, columns: list[Any] | None = None) -> np.ndarray:
+def _checked(
+    X: Any, name: str, missing: np.ndarray, columns: list[Any] | None = None
+) -> np.ndarray:
     """Two-dimensional numbers, NaN where unobserved."""
     array = check_array(without_mask(X), dtype=None, ensure_all_finite=False, input_name=name)
     if array.dtype.kind in "US":
         # As it was given, to tell a stray text from numbers that became text beside it.
         array = np.array(X, dtype=object)
     dense = to_float64(array, name, columns)
+    if len(missing):
+        dense = np.where(is_missing(dense, missing), np.nan, dense)
     if not np.isnan(dense).any() and np.count_nonzero(dense) < dense.size / 2:
         warn(
             "More than half of this dense matrix is exactly 0 and none of it is NaN: every 0 is "
-            "read as a rating. If 0 means unobserved, give a scipy sparse matrix or NaN there. "
-            + see("data.html#a-matrix"),
+            "read as a rating. If 0 means unobserved, give a scipy sparse matrix or NaN there, or "
+            "read it by Ratings.from_matrix(..., missing_values=0). " + see("data.html#a-matrix"),
         )
     return dense
 
@@ -129,7 +138,7 @@ def _refuse_bad_type(X: Any) -> None:
         check_array(X, accept_sparse=True)
 
 
-def observed_csr(R: Any) -> scipy.sparse.csr_array:
+def observed_csr(R: Any, missing: np.ndarray = _NONE) -> scipy.sparse.csr_array:
     """Read the stored cells of a sparse matrix.
 
     Parameters
@@ -137,6 +146,8 @@ def observed_csr(R: Any) -> scipy.sparse.csr_array:
     R : sparse array or matrix of shape (n_rows, n_columns)
         Of any format. Every stored cell is observed, an explicit zero too; only DIA and BSR pad
         with zeros, so their zeros are dropped.
+    missing : ndarray
+        Numbers that stand for no rating: cells that hold one are dropped too.
 
     Returns
     -------
@@ -161,6 +172,8 @@ def observed_csr(R: Any) -> scipy.sparse.csr_array:
     observed = _copied_csr(R) if R.format == "csr" else None
     if observed is None:
         observed = _from_cells(R)
+    if len(missing):
+        observed = select(observed, ~is_missing(observed.data, missing))
     _refuse_not_finite(observed)
     return observed
 

@@ -69,8 +69,9 @@ def warn_of_other_value(values: np.ndarray, place: Callable[[int], str]) -> bool
     if position is not None:
         warn(
             f"The rating {values[position]:g} {place(position)} is far from all others. If it is a "
-            "mistake, mend it; rating_range=(lowest, highest) refuses what is outside. "
-            + see("data.html")
+            "mistake, mend it; if it stands for no rating, say so with missing_values="
+            f"{values[position]:g} in Ratings.from_frame or Ratings.from_matrix. "
+            "rating_range=(lowest, highest) refuses what is outside. " + see("data.html")
         )
     return position is not None
 
@@ -91,8 +92,9 @@ def warn_of_implicit_feedback(values: np.ndarray) -> None:
         warn(
             f"Half of the ratings are at most {np.median(values):g} and the highest is {high:g}, "
             "as in counts of plays or purchases, where a few decide everything. Give their "
-            "logarithms, numpy.log1p(counts), or use a library for implicit feedback. "
-            + see("data.html")
+            "logarithms, numpy.log1p(counts), or use a library for implicit feedback. If "
+            f"{high:g} stands for no rating, say so with missing_values={high:g} in "
+            "Ratings.from_frame or Ratings.from_matrix. " + see("data.html")
         )
 
 

@@ -31,6 +31,7 @@ from .table import (
     shown_id,
     warn_of_twins,
 )
+from .values import is_missing, read_missing_values, to_float64
 
 __all__ = ["Ratings"]
 
@@ -201,6 +202,7 @@ class Ratings:
         rating: Any = None,
         timestamp: Any = None,
         duplicates: Duplicates = "error",
+        missing_values: Any = None,
     ) -> Ratings:
         """Read a data frame with a row per rating.
 
@@ -217,6 +219,11 @@ class Ratings:
             Name of the column that tells when each rating was given.
         duplicates : {"error", "mean", "last"}, default="error"
             What to do about several ratings of one item by one user, as in `Ratings`.
+        missing_values : number or list of numbers, optional
+            What stands for no rating in the column of ratings, such as 99, ``[-1, 0]`` or
+            ``numpy.nan``. Such rows are left out before timestamps and duplicates are looked at;
+            users and items keep their ids where all of their rows are. None takes every row for a
+            rating, so that NaN is an error.
 
         Returns
         -------
@@ -226,9 +233,11 @@ class Ratings:
         Raises
         ------
         ValueError
-            A named column is not there, an id is missing, or any reason `Ratings` has.
+            A named column is not there, an id is missing, no row has a rating, ``missing_values``
+            without a column of ratings, or any reason `Ratings` has.
         TypeError
-            ``frame`` is no eager data frame, an id is not hashable, or any reason `Ratings` has.
+            ``frame`` is no eager data frame, an id is not hashable, ``missing_values`` are no
+            numbers, or any reason `Ratings` has.
 
         Examples
         --------
@@ -238,6 +247,7 @@ class Ratings:
         >>> Ratings.from_frame(frame, user="who", item="what", rating="stars").user_ids
         array(['ann', 'bob'], dtype=object)
         """
+        missing = read_missing_values(missing_values)
         table = read_frame(frame)
         names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
         check_columns(table, {role: name for role, name in names.items() if name is not None})
@@ -247,14 +257,14 @@ class Ratings:
         item_codes, known_items = read_ids(table.get_column(item), f"column {item!r}")
         for column, known in ((user, known_users), (item, known_items)):
             warn_of_twins(f"Column {column!r}", known.array.tolist())
-        values = np.full(len(table), np.nan)
-        if rating is not None:
-            values = read_values(
-                plain_series(table.get_column(rating)).to_numpy(), f"column {rating!r}"
-            )
+        values, is_rated = _read_ratings(table, rating, missing)
         timestamps = (
             None if timestamp is None else read_column("timestamps", table.get_column(timestamp))
         )
+        if not is_rated.all():
+            user_codes, item_codes = user_codes[is_rated], item_codes[is_rated]
+            values = values[is_rated]
+            timestamps = None if timestamps is None else timestamps[is_rated]
         ratings = cls.__new__(cls)
         ratings._fill(
             (user_codes, item_codes, values, timestamps),
@@ -264,7 +274,9 @@ class Ratings:
         return ratings
 
     @classmethod
-    def from_matrix(cls, R: Any, *, user_ids: Any = None, item_ids: Any = None) -> Ratings:
+    def from_matrix(
+        cls, R: Any, *, user_ids: Any = None, item_ids: Any = None, missing_values: Any = None
+    ) -> Ratings:
         """Read a matrix of users x items.
 
         Parameters
@@ -274,6 +286,9 @@ class Ratings:
             DIA and BSR, which pad with zeros), and the cells of a dense one that are not NaN.
         user_ids, item_ids : array-like of shape (n_users,) and (n_items,), optional
             By default the index and the columns of a frame, else 0 to n-1.
+        missing_values : number or list of numbers, optional
+            What stands for no rating beside what is said above, such as 99 or ``[-1, 0]``; cells
+            that hold it are unobserved. ``numpy.nan`` matters in sparse matrices only.
 
         Returns
         -------
@@ -286,14 +301,16 @@ class Ratings:
             ``R`` has no ratings, a cell is stored twice, a rating is infinite (or NaN in a sparse
             matrix), or ids are missing, given twice or not one per row and column.
         TypeError
-            Ratings are not real numbers.
+            Ratings or ``missing_values`` are not real numbers.
         """
-        matrix = read_matrix(R, "the matrix")
+        missing = read_missing_values(missing_values)
+        matrix = read_matrix(R, "the matrix", missing)
         observed = matrix.observed
         if observed.nnz == 0:
+            is_other = f", or of other numbers than {missing_values!r}" if len(missing) else ""
             raise ValueError(
                 f"The matrix of shape {observed.shape} holds no ratings; give at least one (stored "
-                "in a sparse matrix, not NaN in a dense one)."
+                f"in a sparse matrix, not NaN in a dense one{is_other})."
             )
         warn_of_other_numbers(observed, matrix.columns)
         users, items = (
@@ -607,6 +624,27 @@ class Ratings:
         if len(self) > len(head):
             rows.append(_html_row("td", ["..."] * len(columns)))
         return f"<p>{escape(repr(self)[1:-1])}</p><table>{''.join(rows)}</table>"
+
+
+def _read_ratings(table: Any, rating: Any, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Column of ratings of a frame, NaN without one, and which rows hold one."""
+    if rating is None:
+        if len(missing):
+            raise ValueError(
+                "missing_values says what stands for no rating, and no column of ratings is named: "
+                "give rating= too."
+            )
+        return np.full(len(table), np.nan), np.ones(len(table), dtype=bool)
+    name = f"column {rating!r}"
+    values = to_float64(plain_series(table.get_column(rating)).to_numpy(), name)
+    is_rated = ~is_missing(values, missing)
+    if not is_rated.any():
+        raise ValueError(
+            f"There are no ratings: all {len(values)} rows of {name} hold missing_values. Give at "
+            "least one rating."
+        )
+    # In place of those that are left out, so that an error counts rows as the frame does.
+    return read_values(np.where(is_rated, values, 0.0), name), is_rated
 
 
 def _html_row(tag: str, cells: Iterable[str]) -> str:

@@ -134,10 +134,12 @@ def read_values(given: Any, name: str) -> np.ndarray:
     values = to_float64(given, name)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
-        what = "NaN" if np.isnan(values[bad[0]]) else "infinite"
+        is_nan = bool(np.isnan(values[bad[0]]))
+        what = "NaN" if is_nan else "infinite"
+        how = ", as Ratings.from_frame(..., missing_values=numpy.nan) does" if is_nan else ""
         raise ValueError(
             f"The rating at position {bad[0]} is {what}; {len(bad)} of {len(values)} ratings are "
-            "NaN or infinite. Ratings are finite numbers: leave out the rows without one."
+            f"NaN or infinite. Ratings are finite numbers: leave out the rows without one{how}."
         )
     return np.array(values)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .ids import plain
 
-__all__ = ["to_float64", "without_mask"]
+__all__ = ["is_missing", "read_missing_values", "to_float64", "without_mask"]
 
 _NoneType = type(None)
 
@@ -46,6 +46,32 @@ def to_float64(values: Any, name: str, columns: Sequence[Any] | None = None) -> 
             raise _not_numbers(name, _described(value) + _place(i, array, columns), array)
         numbers_in.flat[i] = number
     return numbers_in
+
+
+def read_missing_values(given: Any) -> np.ndarray:
+    """Numbers that stand for no rating, NaN perhaps among them: one, a list of them, or None.
+
+    Raises
+    ------
+    TypeError
+        Anything else.
+    """
+    if given is None:
+        return np.empty(0)
+    is_list = isinstance(given, list | tuple | set | frozenset | np.ndarray)
+    marks = list(given) if is_list and np.ndim(given) else [given]
+    if not all(isinstance(mark, numbers.Real) and not isinstance(mark, bool) for mark in marks):
+        raise TypeError(
+            f"missing_values is {given!r}; give the number that stands for no rating, or a list of "
+            "such numbers, as in missing_values=99 or missing_values=[-1, 99]."
+        )
+    return np.array(marks, dtype=np.float64)
+
+
+def is_missing(values: np.ndarray, marks: np.ndarray) -> np.ndarray:
+    """Which values are one of the numbers that stand for no rating."""
+    found = np.isin(values, marks)
+    return found | np.isnan(values) if np.isnan(marks).any() else found
 
 
 def without_mask(values: Any) -> Any:
