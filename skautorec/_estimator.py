@@ -353,7 +353,7 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
         ----------
         ratings : Ratings, default=None
             New ratings: by known users and new ones, of known items and new ones. A rating of a
-            pair that has one takes its place.
+            pair that has one takes its place; one of weight 0 is as if it were not given.
         remove : Ratings, default=None
             Pairs whose ratings are taken out; its values are not looked at.
 

@@ -14,14 +14,14 @@ import scipy.sparse
 from ._core.exposure import Exposure, ExposureOfFit
 from ._core.likeness import AroundMean, are_same, most_alike, norms_around
 from ._core.lists import slices, top
-from ._core.matrix import ReadTable, Table, rows_or_none
+from ._core.matrix import ReadTable, Table
 from ._core.model import Model
 from ._core.query import Query
 from ._core.relevance import Relevance
 from ._core.rows import Rows
 from ._core.scores import Embeddings, Scores
 from ._core.solving import solve_model
-from ._core.training_set import Cells, TrainingSet, compact
+from ._core.training_set import Cells, TrainingSet
 from ._data.frames import has_own_index, is_frame
 from ._data.ids import Ids, as_id_array
 from ._data.inputs import TrainingInput, read_rows
@@ -138,8 +138,7 @@ class Fitted(Layout):
     @classmethod
     def of(cls, given: TrainingInput, trained: Trained) -> Fitted:
         """Turn what a training gave into rating units, and keep the ratings."""
-        table, scale = given.table(), given.targets.scale
-        training = TrainingSet(compact(table.inputs), None if table.y is None else compact(table.y))
+        scale, training = given.targets.scale, TrainingSet.of(given.table())
         return cls(
             given.user_ids,
             given.inputs,
@@ -251,15 +250,15 @@ class Fitted(Layout):
             users[cells.users], items[cells.items] = True, True
         # 2. The sums that codes of items are made of.
         changed = np.flatnonzero(items)
-        columns = training.columns(changed)
+        columns = self.to_stars(training.columns(changed))
         is_gone = users & (np.diff(training.inputs.indptr) == 0)
         scale = Scale.shared(*self.inputs.scale.bounds, shape[1])
-        updated = model.updated(changed, scale.to_stars(columns), shape[1], np.flatnonzero(is_gone))
+        updated = model.updated(changed, columns, shape[1], np.flatnonzero(is_gone))
         # 3. Rows of those who rated what has another code, and of what they rated.
         if model.encodes_users:
             items[training.inputs[np.flatnonzero(users)].indices] = True
         if model.encodes_items:
-            users[columns.indices] = True
+            users[columns.inputs.indices] = True
         if self._is_coupled:
             items[:] = True
         targets = Columns(item_ids, scale)
@@ -304,19 +303,16 @@ class Fitted(Layout):
         is_known = known >= 0
         if not is_known.any():
             return Query(stars(ratings))
-        theirs = stars(self.training.inputs[known[is_known]])
-        return Query.of(
-            stars(ratings), known, theirs, np.where(is_known, np.cumsum(is_known) - 1, -1)
-        )
+        who = known[is_known]
+        theirs = Table(self.training.inputs[who], None, self.training.weights_of(who))
+        rows = np.where(is_known, np.cumsum(is_known) - 1, -1)
+        return Query.of(stars(ratings), known, self.to_stars(theirs), rows)
 
     def training_query(self, codes: np.ndarray) -> Query:
         """Training users with all of their ratings; nobody where a code is -1."""
-        inputs, y = (
-            None if part is None else rows_or_none(part, codes)
-            for part in (self.training.inputs, self.training.y)
-        )
-        ratings = self.to_stars(Table(inputs, y)).joined
-        return Query(ratings, ratings.data, codes)
+        table = self.to_stars(self.training.rows_or_none(codes))
+        ratings = table.joined
+        return Query(ratings, ratings.data, codes, table.weights)
 
     def fold_in(self, query: Query) -> Embeddings:
         """Embeddings of users, known or new."""

@@ -31,41 +31,45 @@ class Drift:
         Pairs whose ratings were taken out.
     n_users, n_items : int
         Users and items that came after the fit.
-    n_last : int
-        Ratings of the last update that held any.
+    weight, last_weight : float
+        Sums of the weights of the ratings of all updates, and of the last one that held any.
     squares, last_squares : float
-        Sums of squared errors of the ratings of all updates and of that one, in rating units, as
-        they were predicted before they came, by rows as these were last solved.
+        Sums of their squared errors, in rating units, as they were predicted before they came, by
+        rows as these were last solved.
     """
 
     n_ratings: int = 0
     n_removed: int = 0
     n_users: int = 0
     n_items: int = 0
-    n_last: int = 0
+    weight: float = 0.0
+    last_weight: float = 0.0
     squares: float = 0.0
     last_squares: float = 0.0
 
     @property
     def rmse(self) -> float | None:
         """Root mean squared error of the ratings of all updates; None where there were none."""
-        return math.sqrt(self.squares / self.n_ratings) if self.n_ratings else None
+        return math.sqrt(self.squares / self.weight) if self.weight else None
 
     @property
     def last_rmse(self) -> float | None:
         """The same of the last update that held ratings."""
-        return math.sqrt(self.last_squares / self.n_last) if self.n_last else None
+        return math.sqrt(self.last_squares / self.last_weight) if self.last_weight else None
 
     def after(self, fitted: Fitted, change: Change) -> Drift:
         """Take in an update of a model as it was before it."""
         errors = change.given.values - _predicted(fitted, change.given)
-        n, squares = len(errors), float(errors @ errors)
+        n, weights = len(errors), change.given.weights
+        weight = float(n if weights is None else weights.sum())
+        squares = float(errors @ (errors if weights is None else errors * weights))
         return Drift(
             n_ratings=self.n_ratings + n,
             n_removed=self.n_removed + len(change.removed.users),
             n_users=self.n_users + len(change.user_ids) - len(fitted.user_ids),
             n_items=self.n_items + len(change.item_ids) - len(fitted.inputs),
-            n_last=n or self.n_last,
+            weight=self.weight + weight,
+            last_weight=weight or self.last_weight,
             squares=self.squares + squares,
             last_squares=squares if n else self.last_squares,
         )
@@ -91,12 +95,14 @@ def read_change(fitted: Fitted, ratings: Any, remove: Any) -> Change:
     user_ids, item_ids = fitted.user_ids, fitted.inputs.ids
     nothing = np.zeros(0, dtype=np.int64)
     given = removed = Cells(nothing, nothing, np.zeros(0))
+    if ratings is not None and ratings.weights is not None:
+        ratings = ratings[ratings.weights > 0]
     if ratings is not None and len(ratings):
         ratings.check_values()
         _refuse_outside(fitted, ratings)
         user_ids, users = _more_ids("user", user_ids, ratings._users, ratings.users)
         item_ids, items = _more_ids("item", item_ids, ratings._items, ratings.items)
-        given = Cells(users, items, ratings.values)
+        given = Cells(users, items, ratings.values, ratings.weights)
         _refuse_repeated(given, len(item_ids), ratings, "ratings")
     if remove is not None and len(remove):
         removed = _to_be_removed(fitted, remove)

@@ -94,18 +94,19 @@ def test_users_and_items_that_are_added_change_nobody_elses_hold_out(fraction):
     halves = [
         _Split(lambda R=R: Table(R, None), fraction, Draws(0)).halves() for R in (few, more, wider)
     ]
-    kept, heldout = halves[0]
+    kept, heldout = halves[0][0], halves[0][1].targets
     assert heldout.nnz / few.nnz == pytest.approx(fraction, abs=0.01)
     assert kept.inputs.nnz + heldout.nnz == few.nnz
-    np.testing.assert_array_equal(halves[1][1][:300].toarray(), heldout.toarray())
-    np.testing.assert_array_equal(halves[2][1][:, :100].toarray(), heldout.toarray())
+    taller, wider = halves[1][1].targets, halves[2][1].targets
+    np.testing.assert_array_equal(taller[:300].toarray(), heldout.toarray())
+    np.testing.assert_array_equal(wider[:, :100].toarray(), heldout.toarray())
 
 
 @pytest.mark.parametrize(("n_ratings", "expected"), [(1000, 0.2), (10_000, 0.1), (100_000, 0.05)])
 def test_a_twentieth_is_held_out_and_more_in_small_sets(n_ratings, expected):
     R = random_table(n_ratings // 100, 200, 0.5)
     _, heldout = _Split(lambda: Table(R, None), None, Draws(0)).halves()
-    assert heldout.nnz / R.nnz == pytest.approx(expected, rel=0.1)
+    assert heldout.targets.nnz / R.nnz == pytest.approx(expected, rel=0.1)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])

@@ -59,7 +59,7 @@ def calibration_cells(n_users, n_items, n_heldout, seed=0):
         (np.full(n_heldout, 3.0), np.divmod(cells, n_items)), (n_users, n_items)
     ).tocsr()
     kept = Table(scipy.sparse.csr_array((n_users, n_items)), None)
-    return Calibration(kept, heldout, Draws(seed), None).cells
+    return Calibration(kept, Table(heldout, None), Draws(seed), None).cells
 
 
 @pytest.mark.parametrize("n_heldout", [8_000, 40_000, 160_000])
@@ -95,9 +95,13 @@ def test_errors_of_the_calibration_are_of_clipped_predictions(kind, monkeypatch)
     product = model.user_factors_ @ model.item_factors_.T
     product += model.user_bias_[:, None] + model.item_bias_
     # A rating of 5 is never exceeded, one of 1 never fallen short of.
-    heldout = fit._Split(
-        lambda: Table(ratings.to_matrix(), None), None, Draws(seed_of(0)).into("held out")
-    ).halves()[1]
+    heldout = (
+        fit._Split(
+            lambda: Table(ratings.to_matrix(), None), None, Draws(seed_of(0)).into("held out")
+        )
+        .halves()[1]
+        .targets
+    )
     beyond = product[heldout.tocoo().coords]
     assert (beyond[heldout.data == 5] > 5).mean() > 0.1
     (errors,) = measured

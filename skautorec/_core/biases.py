@@ -8,7 +8,7 @@ whose biases are Gaussian around zero. Given the variances, the biases are those
 regression: means of what the other side leaves, with ``noise / variance of the biases``
 pseudo-ratings of zero, the damping. The variances maximise, but for approximate posterior
 variances, the restricted likelihood (Searle, Casella and McCulloch, Variance Components, 1992,
-chapter 6).
+chapter 6). A rating of weight 2 counts as two in every sum.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .matrix import ReadTable, Table, rows_of_cells
 from .query import Query
 from .scores import Embeddings
 
-__all__ = ["Biases", "fit_bias_model", "fit_biases"]
+__all__ = ["Biases", "fit_bias_model", "fit_biases", "mean_and_variance"]
 
 # Where estimated dampings start. It is the prior guess too, worth so many biases of each side,
 # which decides where there are few ratings.
@@ -52,7 +52,8 @@ class Biases:
     noise : float
         Variance of a rating around the sum of the true mean and biases.
     shares : ndarray of shape (n_columns,)
-        How much of a column's bias one rating decides: 1 / (ratings + pseudo-ratings).
+        How much of a column's bias one rating decides: 1 / (ratings + pseudo-ratings), where
+        ratings are the sum of their weights.
     column_variances : ndarray of shape (n_columns,)
         Posterior variances of the columns' biases, over the noise.
     most_variance : float
@@ -68,7 +69,12 @@ class Biases:
     most_variance: float
 
     def row_biases(
-        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, n_rows: int
+        self,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        values: np.ndarray,
+        n_rows: int,
+        weights: np.ndarray | None = None,
     ) -> np.ndarray:
         """Damped biases of rows, known or new, from their ratings.
 
@@ -77,20 +83,29 @@ class Biases:
         rows, columns : ndarray of int of shape (n_ratings,)
         values : ndarray of float64 of shape (n_ratings,)
         n_rows : int
+        weights : ndarray of float64 of shape (n_ratings,) or None
 
         Returns
         -------
         ndarray of shape (n_rows,)
             Zero for a row without ratings.
         """
-        counts, sums = np.bincount(rows, minlength=n_rows), np.bincount(rows, values, n_rows)
-        left = sums - np.bincount(rows, self.columns[columns], n_rows) - self.mean * counts
+        counts = np.bincount(rows, weights, n_rows)
+        sums = np.bincount(rows, _times(values, weights), n_rows)
+        theirs = np.bincount(rows, _times(self.columns[columns], weights), n_rows)
+        left = sums - theirs - self.mean * counts
         return left * _inverse(counts + self.damping[0])
 
-    def row_variances(self, rows: np.ndarray, columns: np.ndarray, n_rows: int) -> np.ndarray:
+    def row_variances(
+        self,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        n_rows: int,
+        weights: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Posterior variances of the biases of rows, over the noise, from their observed cells."""
-        counts = np.bincount(rows, minlength=n_rows)
-        precisions = _precisions(counts, rows, self.shares[columns], self.damping[0])
+        counts = np.bincount(rows, weights, n_rows)
+        precisions = _precisions(counts, rows, self.shares[columns], self.damping[0], weights)
         return _bounded_inverse(precisions, self.most_variance)
 
     # The rest makes it a model of factors, of which there are none.
@@ -108,8 +123,9 @@ class Biases:
     def fold_in(self, query: Query) -> Embeddings:
         """Rows of users, known or new, from their ratings."""
         ratings = query.ratings
+        rows = rows_of_cells(ratings)
         biases = self.row_biases(
-            rows_of_cells(ratings), ratings.indices, ratings.data, ratings.shape[0]
+            rows, ratings.indices, ratings.data, ratings.shape[0], query.weights
         )
         return _without_factors(biases)
 
@@ -142,7 +158,9 @@ class Biases:
         ndarray of shape (cells.nnz,)
         """
         observed = query.ratings
-        of_rows = self.row_variances(rows_of_cells(observed), observed.indices, observed.shape[0])
+        of_rows = self.row_variances(
+            rows_of_cells(observed), observed.indices, observed.shape[0], query.weights
+        )
         of_unseen = _bounded_inverse(np.array([self.damping[1]]), self.most_variance)
         of_columns = np.append(self.column_variances, of_unseen)[-cells.shape[1] :]
         relative = np.repeat(of_rows, np.diff(cells.indptr)) + of_columns[cells.indices]
@@ -156,6 +174,7 @@ def fit_biases(
     values: np.ndarray,
     shape: tuple[int, int],
     damping: tuple[float | None, float | None] = (None, None),
+    weights: np.ndarray | None = None,
 ) -> tuple[Biases, np.ndarray]:
     """Fit the mean and the biases of both sides together.
 
@@ -169,6 +188,8 @@ def fit_biases(
     damping : tuple of (float or None, float or None)
         Pseudo-ratings of a row and of a column; None estimates them. With infinity the biases of
         a side are zero.
+    weights : ndarray of float64 of shape (n_ratings,) or None
+        How often each rating counts, above 0; None where all count once.
 
     Returns
     -------
@@ -178,10 +199,10 @@ def fit_biases(
 
     Notes
     -----
-    At most two float64 arrays as long as the ratings are in memory at a time. On a million
-    ratings the fit takes about a dozen sweeps of 10 ms.
+    At most two float64 arrays as long as the ratings are in memory at a time, three with weights.
+    On a million ratings the fit takes about a dozen sweeps of 10 ms.
     """
-    sweeps = _Sweeps(rows, columns, values, shape)
+    sweeps = _Sweeps(rows, columns, values, shape, weights)
     used, noise = _estimate(sweeps, damping)
     sweeps.settle(used)
     most_variance = sweeps.variance / noise if noise > 0 else 1.0
@@ -202,8 +223,9 @@ def fit_bias_model(
 ) -> tuple[Biases, Embeddings, Embeddings]:
     """Fit biases to matrices, as `fit_model` does: the model, the users and the target items."""
     joined = table.joined
+    rows = rows_of_cells(joined)
     biases, of_users = fit_biases(
-        rows_of_cells(joined), joined.indices, joined.data, joined.shape, damping
+        rows, joined.indices, joined.data, joined.shape, damping, table.weights
     )
     return biases, _without_factors(of_users), biases.last_columns(table.targets.shape[1])
 
@@ -212,15 +234,22 @@ class _Sweeps:
     """The ratings, their sums, and biases that sweeps improve; in a pair, rows come first."""
 
     def __init__(
-        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, shape: tuple[int, int]
+        self,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        values: np.ndarray,
+        shape: tuple[int, int],
+        weights: np.ndarray | None,
     ) -> None:
         # Of codes of another type bincount would make a copy at every call.
         self.codes = [codes.astype(np.intp, copy=False) for codes in (rows, columns)]
-        self.values = values
-        self.mean, self.variance = float(values.mean()), float(values.var())
+        self.values, self.weights = values, weights
+        self.mean, self.variance = mean_and_variance(values, weights)
+        self.n_ratings = len(values) if weights is None else float(weights.sum())
         sides = list(zip(self.codes, shape, strict=True))
-        self.counts = [np.bincount(codes, minlength=n) for codes, n in sides]
-        self.sums = [np.bincount(codes, values, n) for codes, n in sides]
+        self.counts = [np.bincount(codes, weights, n) for codes, n in sides]
+        weighted = _times(values, weights)
+        self.sums = [np.bincount(codes, weighted, n) for codes, n in sides]
         self.biases = [np.zeros(n) for n in shape]
 
     def sweep(self, damping: tuple[float, float]) -> float:
@@ -229,12 +258,13 @@ class _Sweeps:
         # Rows last, so that theirs are what new rows with the same ratings get.
         for side in (1, 0):
             counts, others = self.counts[side], self.biases[1 - side]
-            theirs = np.bincount(self.codes[side], others[self.codes[1 - side]], len(counts))
+            of_ratings = _times(others[self.codes[1 - side]], self.weights)
+            theirs = np.bincount(self.codes[side], of_ratings, len(counts))
             left, shares = self.sums[side] - theirs, _inverse(counts + damping[side])
             # The mean goes with either side: one that is fitted when both are, alone, only creeps
             # towards its place. The biases of the side then have the mean zero.
-            weights = shares if damping[side] < np.inf else np.ones(len(counts))
-            self.mean = float(left @ weights) / float(counts @ weights)
+            parts = shares if damping[side] < np.inf else np.ones(len(counts))
+            self.mean = float(left @ parts) / float(counts @ parts)
             solved = (left - self.mean * counts) * shares
             moved = max(moved, float(np.abs(solved - self.biases[side]).max()))
             self.biases[side] = solved
@@ -251,14 +281,14 @@ class _Sweeps:
         """Inverse posterior variances of the biases of a side, times the noise."""
         other = 1 - side
         shares = _inverse(self.counts[other] + damping[other])[self.codes[other]]
-        return _precisions(self.counts[side], self.codes[side], shares, damping[side])
+        return _precisions(self.counts[side], self.codes[side], shares, damping[side], self.weights)
 
     def squared_error(self) -> float:
         """Sum of the squares of what mean and biases leave."""
         left = self.values - self.mean
         for codes, biases in zip(self.codes, self.biases, strict=True):
             left -= biases[codes]
-        return float(left @ left)
+        return float(_times(left, self.weights) @ left)
 
 
 def _estimate(
@@ -274,7 +304,7 @@ def _estimate(
         # Errors and biases are squared and divided by how many of them are free. It is the fixed
         # point of the EM algorithm, which would need many more rounds.
         decided = [_n_decided(sweeps.precisions(damping, side), damping[side]) for side in (0, 1)]
-        n_free = max(len(sweeps.values) - 1 - sum(decided), 0.0)
+        n_free = max(sweeps.n_ratings - 1 - sum(decided), 0.0)
         noise = (sweeps.squared_error() + sweeps.variance) / (n_free + 1)
         rows, columns = (
             _damping(noise, biases, n) if number is None else number
@@ -300,15 +330,33 @@ def _damping(noise: float, biases: np.ndarray, n_decided: float) -> float:
 
 
 def _precisions(
-    counts: np.ndarray, codes: np.ndarray, shares: np.ndarray, damping: float
+    counts: np.ndarray,
+    codes: np.ndarray,
+    shares: np.ndarray,
+    damping: float,
+    weights: np.ndarray | None,
 ) -> np.ndarray:
     """Diagonal of one side's information, over the noise, once the other side is solved for.
 
     Of each rating the other side's bias takes its share, most of it where that has no other
     rating: the bias of a row that alone has ratings in its columns cannot be told from theirs.
     """
-    precisions: np.ndarray = counts + damping - np.bincount(codes, shares, len(counts))
+    # A rating of weight v is v of what it takes a share of, and its share is v times as large.
+    taken = shares if weights is None else shares * np.square(weights)
+    precisions: np.ndarray = counts + damping - np.bincount(codes, taken, len(counts))
     return precisions
+
+
+def mean_and_variance(values: np.ndarray, weights: np.ndarray | None) -> tuple[float, float]:
+    """Mean and variance of ratings that have weights or have none."""
+    if weights is None:
+        return float(values.mean()), float(values.var())
+    mean = float(np.average(values, weights=weights))
+    return mean, float(np.average(np.square(values - mean), weights=weights))
+
+
+def _times(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    return values if weights is None else values * weights
 
 
 def _inverse(numbers: np.ndarray) -> np.ndarray:

@@ -12,6 +12,10 @@ over the ratings of an encoded row, taking out the rating ``x`` of column ``j`` 
 where ``w'`` is the length factor of ``n - 1`` ratings, ``d`` deviations from the reference, ``S1``
 the sum of ``d V1``, ``S0`` of ``V1`` and ``S2`` of ``V2``. A row with nothing left has the mean
 code.
+
+Where ratings have weights, all sums are weighted: a rating of weight ``v`` takes ``v x V_j``, ``v``
+of the count and ``v d_j`` out. A code from less than one rating in all is that part of the way from
+the mean code, so that a row whose weights go to zero ends as one without ratings.
 """
 
 from __future__ import annotations
@@ -37,8 +41,8 @@ class Sums:
     ----------
     tables : tuple of ndarray of shape (n_rows, width of the first layer)
         ``S``, or ``S1 + S2`` and ``S0``; without length factors.
-    counts : ndarray of int64 of shape (n_rows,)
-        Ratings of each row.
+    counts : ndarray of int64 or float64 of shape (n_rows,)
+        Ratings of each row, or the sum of their weights.
     deviations : ndarray of shape (n_rows,)
         Sum of their deviations from the reference.
     """
@@ -58,7 +62,8 @@ class Sums:
         """Return those of so many rows, some of which are others now, and new ones empty."""
 
         def put(old: np.ndarray, new: np.ndarray) -> np.ndarray:
-            array = np.zeros((n_rows, *old.shape[1:]), dtype=old.dtype)
+            # Counts are whole numbers until there are weights.
+            array = np.zeros((n_rows, *old.shape[1:]), dtype=np.result_type(old, new))
             array[: len(old)] = old
             array[rows] = new
             return array
@@ -118,6 +123,8 @@ class CellCodes:
     columns : ndarray of int64 of shape (n_decoded,)
         Column of the encoder's input that belongs to each decoded row; anything where nothing is
         taken out.
+    weights : ndarray of shape (nnz,) or None
+        Weights of the ratings in ``own``; None where all are 1.
 
     Attributes
     ----------
@@ -134,20 +141,24 @@ class CellCodes:
         indices: np.ndarray,
         own: np.ndarray,
         columns: np.ndarray,
+        weights: np.ndarray | None = None,
     ) -> None:
         is_own = ~np.isnan(own)
+        n_own = is_own if weights is None else is_own * weights
         own = np.where(is_own, own, 0.0)
         of_cells = np.repeat(columns, np.diff(indptr))
         deviations = np.where(is_own, own - encoding.reference[of_cells], 0.0)
-        counts = sums.counts[indices] - is_own
-        self.biases = (sums.deviations[indices] - deviations) / (counts + encoding.damping)
-        weights = encoding.length_factors(counts)
+        # Rounding may leave less than nothing of weights.
+        counts = (sums.counts[indices] - n_own).clip(min=0)
+        off = sums.deviations[indices] - n_own * deviations
+        self.biases = off / (counts + encoding.damping)
+        factors = encoding.length_factors(counts)
         if encoding.n_channels == 1:
-            kept: tuple[np.ndarray, ...] = (weights,)
-            taken: tuple[np.ndarray, ...] = (weights * own,)
+            kept: tuple[np.ndarray, ...] = (factors,)
+            taken: tuple[np.ndarray, ...] = (n_own * factors * own,)
         else:
-            kept = weights, -weights * self.biases
-            taken = is_own * weights * (deviations - self.biases), is_own * weights
+            kept = factors, -factors * self.biases
+            taken = n_own * factors * (deviations - self.biases), n_own * factors
         dtype = layers.bias.dtype
         self._layers = layers
         self._indices = torch.from_numpy(np.asarray(indices, dtype=np.int64))
@@ -155,7 +166,7 @@ class CellCodes:
         self._tables = [shared_tensor(table).to(dtype) for table in sums.tables]
         self._kept = [torch.from_numpy(some).to(dtype) for some in kept]
         self._taken = [torch.from_numpy(some).to(dtype) for some in taken]
-        self._is_empty = torch.from_numpy(counts == 0)
+        self._known = torch.from_numpy(counts.clip(max=1)).to(dtype)
 
     @property
     def width(self) -> int:
@@ -175,5 +186,5 @@ class CellCodes:
             of_rows = weight[columns, None].to(sums.dtype)
             sums.addcmul_(taken[flat].view(*cells.shape, 1), of_rows, value=-1)
         codes = self._layers.codes(sums)
-        is_nothing = self._is_empty[flat].view(cells.shape) | (cells < 0)
-        return codes.masked_fill_(is_nothing[..., None], 0.0)
+        known = self._known[flat].view(cells.shape).masked_fill_(cells < 0, 0.0)
+        return codes.mul_(known[..., None])

@@ -6,7 +6,7 @@ was trained on. Ratings are in the units of training throughout.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,15 @@ from .draws import Draws
 from .encoding import Encoding, row_blocks
 from .export import DenseAutoRec
 from .isolation import isolated
-from .matrix import rows_of_cells, select, transposed, with_values
+from .matrix import (
+    ReadTable,
+    Table,
+    effective_weights,
+    rows_of_cells,
+    select,
+    transposed,
+    with_values,
+)
 from .network import ACTIVATIONS, AutoRec
 from .ridge import (
     Prior,
@@ -65,33 +73,48 @@ class Observed:
         where it was given none. None where that holds of all.
     columns : ndarray of int of shape (n_decoded,) or None
         Column of the encoder's input that belongs to each decoded row; None is their order.
+    weights : ndarray of shape (ratings.nnz,) or None
+        How much each rating counts, and did in its encoded row where that was given it; None where
+        all count 1.
     """
 
     ratings: scipy.sparse.csr_array
     own: np.ndarray | None = None
     columns: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> Observed:
         """Only some rows."""
         cells = np.repeat(
             np.isin(np.arange(self.ratings.shape[0]), rows), np.diff(self.ratings.indptr)
         )
-        own = None if self.own is None else self.own[cells]
+        own, weights = self._of_cells(cells)
         return Observed(
-            self.ratings[rows], own, rows if self.columns is None else self.columns[rows]
+            self.ratings[rows], own, rows if self.columns is None else self.columns[rows], weights
         )
 
     def only(self, rows: np.ndarray) -> Observed:
         """Leave the rows that a mask does not choose without ratings."""
         cells = np.repeat(rows, np.diff(self.ratings.indptr))
+        own, weights = self._of_cells(cells)
+        return Observed(select(self.ratings, cells), own, self.columns, weights)
+
+    def _of_cells(self, cells: np.ndarray | slice) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """``own`` and ``weights`` of some cells."""
         own = None if self.own is None else self.own[cells]
-        return Observed(select(self.ratings, cells), own, self.columns)
+        return own, None if self.weights is None else self.weights[cells]
+
+    def roots(self, dtype: torch.dtype) -> Tensor | None:
+        """Square roots of the weights, None where all are 1."""
+        return None if self.weights is None else torch.from_numpy(np.sqrt(self.weights)).to(dtype)
 
     def blocks(self) -> Iterator[tuple[slice, slice, Observed]]:
         """Cut into blocks of rows: the rows, their cells and the block."""
         for rows, block in row_blocks(self.ratings):
             start, stop = (int(self.ratings.indptr[end]) for end in (rows.start, rows.stop))
-            own = np.full(block.nnz, np.nan) if self.own is None else self.own[start:stop]
+            own, weights = self._of_cells(slice(start, stop))
+            if own is None:
+                own = np.full(block.nnz, np.nan)
             if self.own is None:
                 # Of rows that gave nothing there may be more than the encoder's input has columns.
                 columns = np.zeros(block.shape[0], dtype=np.int64)
@@ -99,7 +122,7 @@ class Observed:
                 columns = np.arange(rows.start, rows.stop)
             else:
                 columns = self.columns[rows]
-            yield rows, slice(start, stop), Observed(block, own, columns)
+            yield rows, slice(start, stop), Observed(block, own, columns, weights)
 
 
 @dataclass(frozen=True)
@@ -138,28 +161,37 @@ class Encoder:
         """Columns of its input."""
         return len(self.encoding.reference)
 
-    def sums(self, ratings: scipy.sparse.csr_array) -> Sums:
-        """First-layer sums of encoded rows, from their ratings.
+    def sums(self, ratings: scipy.sparse.csr_array, weights: np.ndarray | None = None) -> Sums:
+        """First-layer sums of encoded rows, from their ratings and the weights of these, if any.
 
         Columns that came after the fit are past the encoder's inputs, and no part of the sums.
         """
         if ratings.shape[1] > self.n_inputs:
-            ratings = ratings[:, : self.n_inputs]
+            is_input = ratings.indices < self.n_inputs
+            ratings = select(ratings, is_input)[:, : self.n_inputs]
+            weights = None if weights is None else weights[is_input]
         first = [weight.double() for weight in self.layers(torch.float64).first]
         tables = tuple(np.empty((ratings.shape[0], len(self.biases[0]))) for _ in first)
         deviations = np.empty(ratings.shape[0])
         for rows, block in row_blocks(ratings):
-            off = block.data - self.encoding.reference[block.indices]
+            given = block.data
+            off, counted = given - self.encoding.reference[block.indices], np.ones(block.nnz)
+            if weights is not None:
+                counted = weights[ratings.indptr[rows.start] : ratings.indptr[rows.stop]]
+                given, off = counted * given, counted * off
             deviations[rows] = np.bincount(rows_of_cells(block), off, block.shape[0])
             indptr, indices = (torch.tensor(some) for some in (block.indptr, block.indices))
-            values = torch.from_numpy(block.data if len(first) == 1 else off)
+            values = torch.from_numpy(given if len(first) == 1 else off)
             table = bag_sum(indptr, indices, values, first[0])
             if len(first) > 1:
-                ones = torch.ones_like(values)
+                ones = torch.from_numpy(counted)
                 table += bag_sum(indptr, indices, ones, first[1])
                 tables[1][rows] = bag_sum(indptr, indices, ones, first[0]).numpy()
             tables[0][rows] = table.numpy()
-        return Sums(tables, np.diff(ratings.indptr).astype(np.int64), deviations)
+        counts = np.diff(ratings.indptr).astype(np.int64)
+        if weights is not None:
+            counts = np.bincount(rows_of_cells(ratings), weights, ratings.shape[0])
+        return Sums(tables, counts, deviations)
 
     def codes(self, sums: Sums) -> Embeddings:
         """Codes of encoded rows, minus the mean code, and their biases.
@@ -206,7 +238,7 @@ class Encoder:
         prior = self.prior(dtype)
         for rows, where, block in observed.blocks():
             indptr, values, codes = self.problem(layers, block, sums)
-            solved = solve_rows(indptr, values, codes, prior)
+            solved = solve_rows(indptr, values, codes, prior, block.roots(dtype))
             weights[rows], biases[rows] = solved.weights.numpy(), solved.biases.numpy()
             left_over[where] = solved.left_over.numpy()
         return Embeddings(weights, biases), left_over
@@ -224,7 +256,14 @@ class Encoder:
             own = np.where(np.repeat(is_later, np.diff(ratings.indptr)), np.nan, own)
             columns = np.where(is_later, 0, columns)
         codes = CellCodes(
-            layers, self.encoding, sums, ratings.indptr, ratings.indices, own, columns
+            layers,
+            self.encoding,
+            sums,
+            ratings.indptr,
+            ratings.indices,
+            own,
+            columns,
+            block.weights,
         )
         values = ratings.data if self.on_residuals else ratings.data - codes.biases
         indptr = torch.tensor(ratings.indptr, dtype=torch.int64)
@@ -270,6 +309,7 @@ class Encoder:
                 torch.tensor(part.indptr, dtype=torch.int64),
                 torch.tensor(part.indices, dtype=torch.int64),
                 single_codes,
+                block.roots(torch.float32),
             ).numpy()
         return variances
 
@@ -294,7 +334,8 @@ class Encoder:
         at_code = torch.from_numpy(code)
         for _, where, block in observed.blocks():
             indptr, values, codes = self.problem(layers, block, sums)
-            added[where] = contributions(indptr, values, codes, prior, at_code).numpy()
+            roots = block.roots(torch.float64)
+            added[where] = contributions(indptr, values, codes, prior, at_code, roots).numpy()
         return added
 
     def with_bias_penalty(self, observed: Observed, sums: Sums) -> Encoder:
@@ -309,7 +350,8 @@ class Encoder:
                     expected = codes.take(rows, cells) @ prior.weight + prior.bias
                     left = (values[cells.clamp(min=0)] - expected)[is_real]
                     left_over[where][cells[is_real].numpy()] = left.numpy()
-        return replace(self, bias_penalty=bias_penalty(left_over, rows_of_cells(observed.ratings)))
+        rows_of_all = rows_of_cells(observed.ratings)
+        return replace(self, bias_penalty=bias_penalty(left_over, rows_of_all, observed.weights))
 
     def for_residuals(self) -> Encoder:
         """Return it with a decoder to be fitted to what another model leaves of the ratings."""
@@ -403,8 +445,8 @@ class Problem:
 
 
 def train_encoder(
-    kept: Callable[[], tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]],
-    heldout: Callable[[], scipy.sparse.csr_array],
+    kept: ReadTable,
+    heldout: ReadTable,
     settings: Settings,
     *,
     style: str,
@@ -417,11 +459,11 @@ def train_encoder(
     Parameters
     ----------
     kept : callable
-        Returns inputs and targets, csr_array of shape (n_encoded, n_inputs) and (n_encoded,
-        n_decoded), which may be the same object. Stored cells are observed. It is called again
-        after training, so that the network trains without them in memory.
+        Returns inputs and targets, of shape (n_encoded, n_inputs) and (n_encoded, n_decoded), as a
+        `Table` with a row per encoded row. It is called again after training, so that the network
+        trains without them in memory.
     heldout : callable
-        Returns other cells of the shape of the targets, which say when training ends.
+        Returns other targets, which say when training ends.
     settings : Settings
     style : {"ratings", "residuals"}
         See `Encoding`.
@@ -434,35 +476,34 @@ def train_encoder(
     encoder : Encoder
     history : History
     """
-    inputs, targets = kept()
-    encoding = Encoding.of(inputs, style)
-    batches, validation = _batches(inputs, targets, heldout, encoding, settings, draws, device)
+    table = kept()
+    encoding = Encoding.of(table.inputs, style, table.weights)
+    batches, validation = _batches(table, heldout, encoding, settings, draws, device)
     network = AutoRec(
-        inputs.shape[1],
-        targets.shape[1],
+        table.inputs.shape[1],
+        table.targets.shape[1],
         settings.hidden_units,
         settings.activation,
         encoding.n_channels,
     ).to(device)
-    del inputs, targets
+    del table
     initialise(network, batches, draws.into("weights"))
     history = train(network, batches, settings, draws, progress, validation)
     del batches, validation
     network.zero_grad()
-    return _with_prior(network.cpu(), encoding, *kept(), settings), history
+    return _with_prior(network.cpu(), encoding, kept(), settings), history
 
 
 def _batches(
-    inputs: scipy.sparse.csr_array,
-    targets: scipy.sparse.csr_array,
-    heldout: Callable[[], scipy.sparse.csr_array],
+    table: Table,
+    heldout: ReadTable,
     encoding: Encoding,
     settings: Settings,
     draws: Draws,
     device: str,
 ) -> tuple[list[Batch], list[Batch]]:
     """Cut what is trained on and, where there is any, validated on into batches of rows."""
-    n_rows = inputs.shape[0]
+    n_rows = table.inputs.shape[0]
     n_parts = -(-n_rows // settings.batch_size) if settings.batch_size else 1
     if settings.batch_size is None and settings.solver in STOCHASTIC:
         # Small sets need more than a step an epoch too.
@@ -470,38 +511,35 @@ def _batches(
     order = draws.into("rows").order(n_rows)
     parts = [np.sort(part) for part in np.array_split(order, n_parts)]
 
-    def cut(cells: scipy.sparse.csr_array, parts: list[np.ndarray]) -> list[Batch]:
+    def cut(asked: Table, parts: list[np.ndarray]) -> list[Batch]:
         batches = []
-        lengths = np.diff(cells.indptr)
+        lengths = np.diff(asked.targets.indptr)
         for part in parts:
             rows = part[lengths[part] > 0]
-            some = inputs[rows]
-            to_predict = some if cells is inputs else cells[rows]
+            some = table.inputs[rows]
+            to_predict = some if asked.targets is table.inputs else asked.targets[rows]
             if to_predict.nnz:
-                batches.append(Batch.of(rows, some, to_predict, encoding, device))
+                weights = table.weights_of(rows), asked.weights_of(rows)
+                batches.append(Batch.of(rows, some, to_predict, encoding, device, *weights))
         return batches
 
     cells = _some_rows(heldout(), draws.into("validation"))
     # One cell has no variance to explain, so that R^2 would say nothing.
-    return cut(targets, parts), cut(cells, [np.sort(order)]) if cells.nnz > 1 else []
+    return cut(table, parts), cut(cells, [np.sort(order)]) if cells.targets.nnz > 1 else []
 
 
-def _some_rows(heldout: scipy.sparse.csr_array, draws: Draws) -> scipy.sparse.csr_array:
+def _some_rows(heldout: Table, draws: Draws) -> Table:
     """Held-out cells of as many rows as it takes to say how training goes."""
-    order = draws.order(heldout.shape[0])
-    n_cells = np.cumsum(np.diff(heldout.indptr)[order])
-    chosen = np.zeros(heldout.shape[0], dtype=bool)
+    cells = heldout.targets
+    order = draws.order(cells.shape[0])
+    shares = effective_weights(heldout.weights, cells.nnz)
+    n_cells = np.cumsum(np.bincount(rows_of_cells(cells), shares, cells.shape[0])[order])
+    chosen = np.zeros(cells.shape[0], dtype=bool)
     chosen[order[: np.searchsorted(n_cells, _N_VALIDATION) + 1]] = True
-    return select(heldout, np.repeat(chosen, np.diff(heldout.indptr)))
+    return heldout.only(np.repeat(chosen, np.diff(cells.indptr)))
 
 
-def _with_prior(
-    network: AutoRec,
-    encoding: Encoding,
-    inputs: scipy.sparse.csr_array,
-    targets: scipy.sparse.csr_array,
-    settings: Settings,
-) -> Encoder:
+def _with_prior(network: AutoRec, encoding: Encoding, table: Table, settings: Settings) -> Encoder:
     """Return the encoder of a trained network.
 
     The prior of a decoded row is the mean row that training found, and biases around it.
@@ -518,24 +556,39 @@ def _with_prior(
         penalty=PENALTY_FACTOR * settings.lambd / 2,
         bias_penalty=1.0,
     )
-    sums = encoder.sums(inputs)
-    mean_code = sums.counts @ encoder.codes(sums).factors / sums.counts.sum()
-    rated = np.bincount(targets.indices, minlength=targets.shape[1]) > 0
-    prior_weight, bias = weight[rated].mean(axis=0), bias[rated] + weight[rated] @ mean_code
+    sums = encoder.sums(table.inputs, table.weights)
+    # Here codes are drawn to zero as far as rows are of less than one rating.
+    mean_code = sums.counts @ encoder.codes(sums).factors / (sums.counts @ sums.counts.clip(max=1))
+    prior_weight, prior_bias = _mean_row(weight, bias, mean_code, table)
     encoder = replace(
-        encoder, mean_code=mean_code, prior_weight=prior_weight, prior_bias=float(bias.mean())
+        encoder, mean_code=mean_code, prior_weight=prior_weight, prior_bias=prior_bias
     )
-    return encoder.with_bias_penalty(by_decoded(targets, targets.data, targets is inputs), sums)
+    return encoder.with_bias_penalty(by_decoded(table, table.targets.data), sums)
 
 
-def by_decoded(targets: scipy.sparse.csr_array, values: np.ndarray, were_inputs: bool) -> Observed:
+def _mean_row(
+    weights: np.ndarray, biases: np.ndarray, mean_code: np.ndarray, table: Table
+) -> tuple[np.ndarray, float]:
+    """Mean of the decoded rows with ratings; one of less than a rating counts as that part."""
+    counts = np.bincount(table.targets.indices, table.weights, table.targets.shape[1])
+    rated = counts > 0
+    weights = weights[rated]
+    biases = biases[rated] + weights @ mean_code
+    if table.weights is None:
+        return weights.mean(axis=0), float(biases.mean())
+    shares = counts[rated].clip(max=1)
+    return np.average(weights, axis=0, weights=shares), float(np.average(biases, weights=shares))
+
+
+def by_decoded(table: Table, values: np.ndarray) -> Observed:
     """Turn targets in encoded rows to decoded rows, to be fitted to values at their cells.
 
     Where they were the encoder's inputs too, the codes hold them.
     """
-    transposed_cells, order = transposed(targets)
-    own = targets.data[order] if were_inputs else None
-    return Observed(with_values(transposed_cells, values[order]), own)
+    cells, order = transposed(table.targets)
+    own = table.targets.data[order] if table.y is None else None
+    weights = None if table.weights is None else table.weights[order]
+    return Observed(with_values(cells, values[order]), own, weights=weights)
 
 
 def _numpy(parameter: Tensor) -> np.ndarray:

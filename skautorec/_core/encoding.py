@@ -3,7 +3,8 @@
 A row's damped bias is a better guess of its level than a code can learn from few ratings, so the
 network encodes and predicts what it leaves. Rows are divided by the square root of their number of
 ratings, or the many ratings of long ones would saturate the hidden units; and by how far ratings
-are from what biases expect, so that one penalty suits ratings of any spread.
+are from what biases expect, so that one penalty suits ratings of any spread. Where ratings have
+weights, these multiply the inputs, and the number is their sum.
 """
 
 from __future__ import annotations
@@ -53,14 +54,21 @@ class Encoding:
     scale: float
 
     @classmethod
-    def of(cls, ratings: scipy.sparse.csr_array, style: str) -> Encoding:
-        """Estimate the encoding of training rows."""
-        biases, _ = fit_biases(rows_of_cells(ratings), ratings.indices, ratings.data, ratings.shape)
+    def of(
+        cls, ratings: scipy.sparse.csr_array, style: str, weights: np.ndarray | None = None
+    ) -> Encoding:
+        """Estimate the encoding of training rows, from ratings that have weights or have none."""
+        rows = rows_of_cells(ratings)
+        biases, _ = fit_biases(rows, ratings.indices, ratings.data, ratings.shape, weights=weights)
         scale = _SIZE / max(np.sqrt(biases.noise), _LEAST)
         return cls(style, biases.mean + biases.columns, biases.damping[0], float(scale))
 
     def length_factors(self, counts: Any) -> Any:
-        """What rows of so many ratings, an array or a tensor, are multiplied by."""
+        """What rows of so many ratings, an array or a tensor, are multiplied by.
+
+        Rows of less than one, as sums of weights may be, are as of one: with the weights their
+        inputs go to zero.
+        """
         return self.scale * counts.clip(min=1) ** -0.5
 
     @property

@@ -12,7 +12,7 @@ from .calibration import Calibration
 from .draws import Draws
 from .encoder import Encoder, train_encoder
 from .isolation import isolated
-from .matrix import ReadTable, Table, select
+from .matrix import ReadTable, Table, effective_weights
 from .model import Model
 from .scores import Embeddings
 from .solving import Encoders, mean_rows, solve
@@ -131,35 +131,33 @@ class _Split:
     fraction: float | None
     draws: Draws
 
-    def halves(self) -> tuple[Table, scipy.sparse.csr_array]:
+    def halves(self) -> tuple[Table, Table]:
         """What is kept, and held-out targets."""
         table = self.read()
-        is_out = self._is_out(table.targets)
-        kept, heldout = (select(table.targets, chosen) for chosen in (~is_out, is_out))
-        return Table(kept, None) if table.y is None else Table(table.inputs, kept), heldout
+        is_out = self._is_out(table.targets, table.weights)
+        targets = Table(table.targets, None, table.weights)
+        kept, heldout = (targets.only(chosen) for chosen in (~is_out, is_out))
+        return kept if table.y is None else Table(table.inputs, kept.targets), heldout
 
-    def _is_out(self, cells: scipy.sparse.csr_array) -> np.ndarray:
+    def _is_out(self, cells: scipy.sparse.csr_array, weights: np.ndarray | None) -> np.ndarray:
         """Choose cells at random; none where it would be all."""
-        usual = np.clip(_N_HELD_OUT / max(1, cells.nnz), _LEAST_FRACTION, _MOST_FRACTION)
+        n_cells = max(1, effective_weights(weights, cells.nnz).sum())
+        usual = np.clip(_N_HELD_OUT / n_cells, _LEAST_FRACTION, _MOST_FRACTION)
         is_out: np.ndarray = self.draws.of_matrix(cells) < (self.fraction or usual)
         if is_out.all():
             is_out[:] = False
         return is_out
 
-    def kept_of(self, side: str) -> tuple[scipy.sparse.csr_array, scipy.sparse.csr_array]:
+    def kept_of(self, side: str) -> Table:
         """Inputs and targets of the encoder of one side."""
         kept, _ = self.halves()
-        if side == "user":
-            return kept.inputs, kept.targets
-        joined = kept.joined.T.tocsr()
-        return joined, joined
+        return kept if side == "user" else kept.by_column
 
-    def heldout_of(self, side: str) -> scipy.sparse.csr_array:
+    def heldout_of(self, side: str) -> Table:
         """Held-out targets of the encoder of one side."""
         kept, heldout = self.halves()
         if side == "user":
             return heldout
         if kept.y is not None:
-            given = scipy.sparse.csr_array(kept.inputs.shape)
-            heldout = scipy.sparse.hstack((given, heldout), format="csr")
-        return heldout.T.tocsr()
+            heldout = Table(scipy.sparse.csr_array(kept.inputs.shape), heldout.targets)
+        return heldout.by_column

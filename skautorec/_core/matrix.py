@@ -11,6 +11,7 @@ import scipy.sparse
 __all__ = [
     "ReadTable",
     "Table",
+    "effective_weights",
     "rows_of_cells",
     "rows_or_none",
     "select",
@@ -30,10 +31,14 @@ class Table:
         Stored cells are observed.
     y : csr_array of shape (n_users, n_targets) or None
         Further columns, to be predicted; None where those of the inputs are.
+    weights : ndarray of shape (inputs.nnz,) or None
+        How much each rating counts, above 0; None where all count 1, as they do where there is
+        ``y``.
     """
 
     inputs: scipy.sparse.csr_array
     y: scipy.sparse.csr_array | None
+    weights: np.ndarray | None = None
 
     @property
     def targets(self) -> scipy.sparse.csr_array:
@@ -47,6 +52,35 @@ class Table:
             return self.inputs
         return scipy.sparse.hstack((self.inputs, self.y), format="csr")
 
+    @property
+    def by_column(self) -> Table:
+        """All columns as rows, those to be predicted last."""
+        return Table(self.joined.T.tocsr(), None, self._in_order(lambda cells: cells.T.tocsr()))
+
+    def only(self, cells: np.ndarray) -> Table:
+        """Leave the cells of a table without ``y`` that a mask over them chooses."""
+        weights = None if self.weights is None else self.weights[cells]
+        return Table(select(self.inputs, cells), None, weights)
+
+    def rows_or_none(self, rows: np.ndarray) -> Table:
+        """Rows by their numbers, and an empty one for each -1."""
+        y = None if self.y is None else rows_or_none(self.y, rows)
+        weights = self._in_order(lambda cells: rows_or_none(cells, rows))
+        return Table(rows_or_none(self.inputs, rows), y, weights)
+
+    def weights_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """Weights of the ratings of some rows, in their order."""
+        return self._in_order(lambda cells: cells[rows])
+
+    def _in_order(
+        self, change: Callable[[scipy.sparse.csr_array], scipy.sparse.csr_array]
+    ) -> np.ndarray | None:
+        """Weights of the cells that a change of the matrix leaves."""
+        if self.weights is None:
+            return None
+        weights: np.ndarray = change(with_values(self.inputs, self.weights)).data
+        return weights
+
 
 # Reads the training ratings anew, so that networks train without them in memory.
 ReadTable = Callable[[], Table]
@@ -58,6 +92,18 @@ def select(ratings: scipy.sparse.csr_array, chosen: np.ndarray) -> scipy.sparse.
     return scipy.sparse.csr_array(
         (ratings.data[chosen], ratings.indices[chosen], ends), shape=ratings.shape
     )
+
+
+def effective_weights(weights: np.ndarray | None, n: int) -> np.ndarray:
+    """Share of a rating that each of ``n`` is, where it matters how many there are.
+
+    They sum up to Kish's effective number: as many as there are where all weights are equal, and
+    less by those that hardly weigh.
+    """
+    if weights is None or not n:
+        return np.ones(n)
+    shares: np.ndarray = weights * (weights.sum() / np.square(weights).sum())
+    return shares
 
 
 def rows_or_none(ratings: scipy.sparse.csr_array, rows: np.ndarray) -> scipy.sparse.csr_array:

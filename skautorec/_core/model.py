@@ -41,9 +41,10 @@ class ItemPart:
         """Codes of items."""
         return self.encoder.codes(self.sums[items])
 
-    def updated(self, items: np.ndarray, columns: scipy.sparse.csr_array, n_items: int) -> ItemPart:
+    def updated(self, items: np.ndarray, columns: Table, n_items: int) -> ItemPart:
         """Return it with other ratings of some items, and new items; see `Model.updated`."""
-        return replace(self, sums=self.sums.replaced(items, self.encoder.sums(columns), n_items))
+        sums = self.encoder.sums(columns.inputs, columns.weights)
+        return replace(self, sums=self.sums.replaced(items, sums, n_items))
 
     def without_users(self, users: np.ndarray) -> ItemPart:
         """Return it without what its encoder learned of users whose ratings are in no sum now."""
@@ -78,7 +79,7 @@ class UserPart:
 
     def fold_in(self, query: Query) -> Embeddings:
         """Codes of users, from their ratings."""
-        return self.rows(self.encoder.sums(query.ratings))
+        return self.rows(self.encoder.sums(query.ratings, query.weights))
 
     def rows(self, sums: Sums) -> Embeddings:
         """The same, from the encoder's sums over their ratings."""
@@ -90,7 +91,7 @@ class UserPart:
         chosen = np.zeros(training.targets.shape[1], dtype=bool)
         chosen[items] = True
         observed, who = _raters(training, chosen)
-        sums = self.encoder.sums(training.inputs[who])
+        sums = self.encoder.sums(training.inputs[who], training.weights_of(who))
         return self.encoder.decode(observed, sums)[0][items]
 
     @property
@@ -114,11 +115,13 @@ class UserPart:
         """
         by_item, order = transposed(cells)
         observed, who = _raters(training, np.diff(by_item.indptr)[:-1] > 0)
-        sums = self.encoder.sums(training.inputs[who])
+        sums = self.encoder.sums(training.inputs[who], training.weights_of(who))
         of_rows = np.empty(cells.nnz)
         of_rows[order] = self.encoder.relative_variances(observed, sums, by_item, codes)
         is_input = query.ratings.indices < len(self.encoder.encoding.reference)
-        counts = np.bincount(rows_of_cells(query.ratings)[is_input], minlength=len(codes))
+        rows = rows_of_cells(query.ratings)[is_input]
+        weights = None if query.weights is None else query.weights[is_input]
+        counts = np.bincount(rows, weights, len(codes))
         return of_rows, _unknown_share(counts)[rows_of_cells(cells)]
 
 
@@ -188,7 +191,7 @@ class Model:
     def updated(
         self,
         items: np.ndarray,
-        columns: scipy.sparse.csr_array,
+        columns: Table,
         n_items: int,
         forgotten: np.ndarray,
     ) -> Model:
@@ -198,8 +201,8 @@ class Model:
         ----------
         items : ndarray of int of shape (n,)
             Items whose ratings changed.
-        columns : csr_array of shape (n, n_users)
-            All of their ratings.
+        columns : Table
+            All of their ratings: inputs of shape (n, n_users).
         n_items : int
             Items now, new ones last.
         forgotten : ndarray of int
@@ -310,7 +313,7 @@ def _unknown_share(counts: np.ndarray) -> np.ndarray:
 
 def _observed(query: Query) -> Observed:
     """The users asked about, as decoded rows."""
-    return Observed(query.ratings, query.own, query.known)
+    return Observed(query.ratings, query.own, query.known, query.weights)
 
 
 def _raters(training: Table, chosen: np.ndarray) -> tuple[Observed, np.ndarray]:
@@ -321,11 +324,12 @@ def _raters(training: Table, chosen: np.ndarray) -> tuple[Observed, np.ndarray]:
     ends = np.append(ends, ends[-1])  # and one without ratings
     who, renumbered = np.unique(by_item.indices[is_chosen], return_inverse=True)
     values = training.targets.data[order[is_chosen]]
+    weights = None if training.weights is None else training.weights[order[is_chosen]]
     ratings = scipy.sparse.csr_array(
         (values, renumbered, ends), shape=(len(ends) - 1, max(1, len(who)))
     )
     who = who if len(who) else np.zeros(1, dtype=np.int64)
-    return Observed(ratings, values if training.y is None else None), who
+    return Observed(ratings, values if training.y is None else None, weights=weights), who
 
 
 def mean_users(parts: list[Embeddings], n_members: int) -> Embeddings:

@@ -28,7 +28,11 @@ class Noise:
 
 
 def measure_noise(
-    errors: np.ndarray, of_rows: np.ndarray, of_codes: np.ndarray, usual: float
+    errors: np.ndarray,
+    of_rows: np.ndarray,
+    of_codes: np.ndarray,
+    usual: float,
+    weights: np.ndarray | None = None,
 ) -> Noise:
     """Estimate the variances from errors of predictions.
 
@@ -44,16 +48,20 @@ def measure_noise(
         Relative variances of the decoded and of the encoded rows.
     usual : float
         Variance of the ratings.
+    weights : ndarray of shape (n,) or None
+        How often each error counts.
     """
     squares, usual = np.square(errors), usual + 1e-6
+    weights = np.ones(len(squares)) if weights is None else weights
 
     def loss(logs: np.ndarray) -> float:
         noise, spread, code_spread = np.exp(logs)
         variances = noise + spread * of_rows + code_spread * of_codes
-        misfit = np.sum(np.log(variances) + squares / variances)
+        misfit = np.sum(weights * (np.log(variances) + squares / variances))
         prior = np.square(logs[1:] - logs[0]).sum()
         return float(misfit + 2 * (logs[0] + usual / noise) + prior)
 
-    start = np.full(3, np.log((squares.sum() + 2 * usual) / (len(squares) + 2)))
+    n, total = weights.sum(), np.sum(weights * squares)
+    start = np.full(3, np.log((total + 2 * usual) / (n + 2)))
     found = scipy.optimize.minimize(loss, start, method="Nelder-Mead", options={"maxiter": 2000})
     return Noise(*np.exp(found.x).tolist())

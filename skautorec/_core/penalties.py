@@ -13,6 +13,7 @@ from torch import Tensor
 from .codes import Sums
 from .draws import Draws
 from .encoder import Encoder, Observed
+from .matrix import effective_weights, rows_of_cells
 from .ridge import groups, make_system
 
 __all__ = ["choose_penalties"]
@@ -37,6 +38,7 @@ def choose_penalties(
     base: np.ndarray,
     draws: Draws,
     penalty: float | None = None,
+    weights: np.ndarray | None = None,
 ) -> Encoder:
     """Return the encoder with the penalties that predict held-out ratings of decoded rows best.
 
@@ -56,16 +58,19 @@ def choose_penalties(
         Choose the decoded rows.
     penalty : float or None
         Penalty to use; None chooses that too.
+    weights : ndarray of shape (heldout.nnz,) or None
+        How often each held-out rating counts.
     """
-    rows = _some_rows(observed.ratings, heldout, draws)
+    rows = _some_rows(observed.ratings, heldout, draws, weights)
     is_taken = np.repeat(np.isin(np.arange(heldout.shape[0]), rows), np.diff(heldout.indptr))
     observed, heldout, base = observed.take(rows), heldout[rows], base[is_taken]
+    weights = np.ones(heldout.nnz) if weights is None else weights[is_taken]
     if not heldout.nnz:
         return encoder if penalty is None else replace(encoder, penalty=penalty)
     penalties = [penalty] if penalty else [encoder.penalty * factor for factor in _PENALTIES]
     bias_penalties = [encoder.bias_penalty * factor for factor in _BIAS_PENALTIES]
     misfit = np.full((len(penalties), len(bias_penalties)), np.inf)
-    tried = [0] if penalty else _AT_FIRST
+    tried, n = [0] if penalty else _AT_FIRST, weights.sum()
     while tried:
         squares = np.zeros((len(tried), len(bias_penalties)))
         strengths = [penalties[i] for i in tried]
@@ -73,8 +78,8 @@ def choose_penalties(
             encoder, observed, sums, heldout, strengths, bias_penalties
         ):
             errors = np.clip(base[cells] + predicted, 1, 5) - heldout.data[cells]
-            squares += np.square(errors).sum(axis=-1)
-        misfit[tried] = heldout.nnz / 2 * np.log(squares + heldout.nnz * 1e-6)
+            squares += (weights[cells] * np.square(errors)).sum(axis=-1)
+        misfit[tried] = n / 2 * np.log(squares + n * 1e-6)
         misfit[tried] += _distance(strengths, encoder.penalty)[:, None]
         misfit[tried] += _distance(bias_penalties, encoder.bias_penalty)
         best = int(misfit.min(axis=1).argmin())
@@ -94,12 +99,16 @@ def _distance(strengths: list[float], usual: float) -> np.ndarray:
 
 
 def _some_rows(
-    ratings: scipy.sparse.csr_array, heldout: scipy.sparse.csr_array, draws: Draws
+    ratings: scipy.sparse.csr_array,
+    heldout: scipy.sparse.csr_array,
+    draws: Draws,
+    weights: np.ndarray | None = None,
 ) -> np.ndarray:
     """Decoded rows with ratings, in random order until enough of theirs are held out."""
     order = draws.order(ratings.shape[0])
     useful = order[(np.diff(ratings.indptr) > 0)[order] & (np.diff(heldout.indptr) > 0)[order]]
-    n_cells = np.cumsum(np.diff(heldout.indptr)[useful])
+    shares = effective_weights(weights, heldout.nnz)
+    n_cells = np.cumsum(np.bincount(rows_of_cells(heldout), shares, len(order))[useful])
     return np.sort(useful[: np.searchsorted(n_cells, _N_CELLS) + 1])
 
 
@@ -133,9 +142,10 @@ def _predictions(
     where = np.searchsorted(used, heldout.indices)
     for rows, _, block in observed.blocks():
         indptr, values, codes = encoder.problem(layers, block, sums)
+        roots = block.roots(torch.float32)
         ends = torch.tensor(heldout.indptr[rows.start : rows.stop + 1], dtype=torch.int64)
         for group, cells in groups(indptr, codes.width):
-            system = make_system(codes, group, cells, values, prior)
+            system = make_system(codes, group, cells, values, prior, roots)
             at = _padded(ends, group)
             is_real = at >= 0
             positions = at[is_real].numpy()

@@ -6,6 +6,8 @@ row ``(w, b)`` is the minimiser of
     sum over observed (r - w.z - b)^2 + penalty ||w - w0||^2 + bias_penalty (b - b0)^2 .
 
 With ``penalty = lambd / 2``, ``w0 = 0`` and ``bias_penalty = 0`` this is equation 2 of the paper.
+Where ratings have weights, these multiply the squares: the code, the rating and the one of the bias
+are multiplied by the root of the weight.
 A code may differ from cell to cell: a rating must not be explained by itself (see `codes`).
 Rows are solved in batches of similar length; a row with ``n`` observed cells and ``k`` code units
 costs ``min(n, k)^3``.
@@ -47,6 +49,8 @@ _LONG = 2**24
 _NEGLIGIBLE = 1e-18
 # Error, relative to the right-hand side, that so many steps of refinement mend.
 _REFINABLE, _REFINEMENTS = 1e-4, 2
+# Below this the root of a weight is none, and what is left of its rating does not matter.
+_LEAST_ROOT = 1e-30
 
 
 class Codes(Protocol):
@@ -108,7 +112,9 @@ class Solved:
     left_over: Tensor
 
 
-def solve_rows(indptr: Tensor, values: Tensor, codes: Codes, prior: Prior) -> Solved:
+def solve_rows(
+    indptr: Tensor, values: Tensor, codes: Codes, prior: Prior, roots: Tensor | None = None
+) -> Solved:
     """Solve the ridge regression of every decoded row.
 
     Parameters
@@ -120,6 +126,8 @@ def solve_rows(indptr: Tensor, values: Tensor, codes: Codes, prior: Prior) -> So
     codes : Codes
     prior : Prior
         What a row without observed cells gets.
+    roots : Tensor of shape (nnz,) or None
+        Square roots of the weights of the ratings; None where all are 1.
 
     Returns
     -------
@@ -131,13 +139,15 @@ def solve_rows(indptr: Tensor, values: Tensor, codes: Codes, prior: Prior) -> So
     left_over = torch.empty_like(values)
     for rows, cells in groups(indptr, codes.width):
         # 1. The rows' distance from the prior, which explains what the prior leaves of the ratings.
-        system = make_system(codes, rows, cells, values, prior)
+        system = make_system(codes, rows, cells, values, prior, roots)
         (solved,), (shift,) = system.solve(prior.penalty, [prior.bias_penalty])
         weights[rows] += solved
         biases[rows] += shift
         # 2. What the rows leave of the ratings in turn.
         for some, z, y in system.blocks():
-            left = y[..., 0] - (z @ solved[..., None])[..., 0] - shift[:, None]
+            left = y[..., 0] - (z @ solved[..., None])[..., 0] - shift[:, None] * y[..., 1]
+            if roots is not None:
+                left /= y[..., 1].clamp(min=_LEAST_ROOT)
             left_over[some[some >= 0]] = left[some >= 0]
     return Solved(weights, biases, left_over)
 
@@ -147,7 +157,8 @@ class System(Protocol):
 
     There are two right-hand sides: what the prior leaves of the ratings, and a column of ones. They
     give the row for a bias of 0, and how it moves per unit of bias; the best bias then follows from
-    one scalar equation.
+    one scalar equation. Codes and right-hand sides are multiplied by the roots of the weights,
+    which are what is left of the column of ones.
     """
 
     def solve(
@@ -166,9 +177,16 @@ class System(Protocol):
         """
 
 
-def make_system(codes: Codes, rows: Tensor, cells: Tensor, values: Tensor, prior: Prior) -> System:
+def make_system(
+    codes: Codes,
+    rows: Tensor,
+    cells: Tensor,
+    values: Tensor,
+    prior: Prior,
+    roots: Tensor | None = None,
+) -> System:
     """Set up the equations of a group that `groups` gave."""
-    system = _LongSystem(codes, rows, cells, values, prior)
+    system = _LongSystem(codes, rows, cells, values, prior, roots)
     if len(pieces(cells, codes.width)) > 1:
         return system
     (block,) = system.blocks()
@@ -216,12 +234,12 @@ class _ShortSystem:
     def _through_cells(self, penalty: float) -> tuple[Tensor, Tensor]:
         """``w = z' (z z' + penalty I)^-1 y``, and the sum of what is left: ``penalty`` x duals."""
         duals = self._refined(self.y, penalty)
-        return self.z.transpose(1, 2) @ duals, penalty * duals.sum(dim=1)
+        return self.z.transpose(1, 2) @ duals, penalty * (duals * self.y[..., 1:]).sum(dim=1)
 
     def _through_units(self, penalty: float) -> tuple[Tensor, Tensor]:
         """``w = (z' z + penalty I)^-1 z' y``, and the sum of what is left."""
         solved = self._refined(self.z.transpose(1, 2) @ self.y, penalty)
-        return solved, (self.y - self.z @ solved).sum(dim=1)
+        return solved, ((self.y - self.z @ solved) * self.y[..., 1:]).sum(dim=1)
 
     def _refined(self, right: Tensor, penalty: float) -> Tensor:
         """Solve ``(sides sides' + penalty I) x = right``.
@@ -258,18 +276,25 @@ class _LongSystem:
     """See `System`: of a row too long for its codes to be kept, from sums over its cells."""
 
     def __init__(
-        self, codes: Codes, rows: Tensor, cells: Tensor, values: Tensor, prior: Prior
+        self,
+        codes: Codes,
+        rows: Tensor,
+        cells: Tensor,
+        values: Tensor,
+        prior: Prior,
+        roots: Tensor | None,
     ) -> None:
         self.codes, self.rows, self.cells = codes, rows, cells
-        self.values, self.prior = values, prior
+        self.values, self.prior, self.roots = values, prior, roots
 
     def blocks(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """See `System`."""
         for some in pieces(self.cells, self.codes.width):
             z = self.codes.take(self.rows, some)
-            observed = (some >= 0).to(z.dtype)
+            ones = _ones(some, self.roots, z.dtype)
             left = self.values[some.clamp(min=0)] - z @ self.prior.weight - self.prior.bias
-            yield some, z, torch.stack((left * observed, observed), dim=-1)
+            y = torch.stack((left * ones, ones), dim=-1)
+            yield some, z if self.roots is None else z.mul_(ones[..., None]), y
 
     def solve(
         self, penalty: float, bias_penalties: list[float]
@@ -285,12 +310,15 @@ class _LongSystem:
 
     @cached_property
     def _sums(self) -> tuple[Tensor, ...]:
-        """``z' z``, ``z' y``, and the sums of ``z`` and of ``y``."""
+        """``z' z``, ``z' y``, and the sums of ``z`` and of ``y``, weighted again."""
         total: tuple[Tensor, ...] = ()
         for _, z, y in self.blocks():
             z, y = z.double(), y.double()
             transposed = z.transpose(1, 2)
-            sums = transposed @ z, transposed @ y, z.sum(dim=1, keepdim=True), y.sum(dim=1)
+            products = transposed @ z, transposed @ y
+            if self.roots is not None:
+                z, y = z.mul_(y[..., 1:]), y * y[..., 1:]
+            sums = *products, z.sum(dim=1, keepdim=True), y.sum(dim=1)
             total = tuple(map(torch.add, total, sums)) if total else sums
         return total
 
@@ -321,6 +349,7 @@ def relative_variances(
     at_indptr: Tensor,
     at_indices: Tensor,
     at_codes: Tensor,
+    roots: Tensor | None = None,
 ) -> Tensor:
     """Posterior variance of decoded rows' predictions, over the variance of the noise.
 
@@ -338,6 +367,8 @@ def relative_variances(
     at_indptr, at_indices : Tensor of int64
         Which predictions of each decoded row are asked for; indices are rows of ``at_codes``.
     at_codes : Tensor of shape (n, k)
+    roots : Tensor of shape (nnz,) or None
+        As in `solve_rows`.
 
     Returns
     -------
@@ -349,12 +380,16 @@ def relative_variances(
         scaled = z * prior.penalty**-0.5
         return torch.cat((scaled, ones[..., None] * prior.bias_penalty**-0.5), dim=-1)
 
+    def of_cells(rows: Tensor, cells: Tensor) -> Tensor:
+        z, ones = codes.take(rows, cells), _ones(cells, roots, at_codes.dtype)
+        return features(z if roots is None else z.mul_(ones[..., None]), ones)
+
     queries = features(at_codes, at_codes.new_ones(len(at_codes)))
     variances = queries.square().sum(dim=1)[at_indices]
     for rows, cells in groups(indptr, codes.width, at_indptr.diff() > 0):
         # 1. Factors of the Hessian, through the cells or the units of the rows.
         cuts = pieces(cells, codes.width)
-        blocks = (features(codes.take(rows, some), (some >= 0).to(at_codes.dtype)) for some in cuts)
+        blocks = (of_cells(rows, some) for some in cuts)
         factors, z = _hessian(blocks, is_whole=len(cuts) == 1)
         # 2. Row by row, since each has other predictions: the prior variance less what the cells
         #    explain, or the quadratic form itself.
@@ -372,17 +407,22 @@ def relative_variances(
 
 
 def contributions(
-    indptr: Tensor, values: Tensor, codes: Codes, prior: Prior, code: Tensor
+    indptr: Tensor,
+    values: Tensor,
+    codes: Codes,
+    prior: Prior,
+    code: Tensor,
+    roots: Tensor | None = None,
 ) -> Tensor:
     """What each rating of decoded rows adds to what they predict for a code.
 
     With ``A`` as in `relative_variances`, a row is the prior plus the sum over its ratings of
-    ``A^-1 (z_j, 1)`` times what the prior leaves of the rating. So for a code ``z`` rating ``j``
-    adds ``(z, 1)' A^-1 (z_j, 1)`` times that.
+    ``A^-1 (z_j, 1)`` times its weight and what the prior leaves of it. So for a code ``z`` rating
+    ``j`` adds ``(z, 1)' A^-1 (z_j, 1)`` times these.
 
     Parameters
     ----------
-    indptr, values, codes, prior
+    indptr, values, codes, prior, roots
         As in `solve_rows`; with ``bias_penalty > 0``.
     code : Tensor of shape (k,)
 
@@ -401,7 +441,7 @@ def contributions(
     query = features(code, code.new_ones(1))[:, None]
     added = torch.empty_like(values)
     for rows, cells in groups(indptr, codes.width):
-        system = make_system(codes, rows, cells, values, prior)
+        system = make_system(codes, rows, cells, values, prior, roots)
         blocks = (features(z, y[..., 1:]) for _, z, y in system.blocks())
         is_whole = len(pieces(cells, codes.width)) == 1
         factors, of_cells = _hessian(blocks, is_whole)
@@ -442,6 +482,12 @@ def _hessian(blocks: Iterable[Tensor], is_whole: bool) -> tuple[Tensor, Tensor |
     if not is_positive.all():
         factors[~is_positive] = _factors(inner[~is_positive].double()).to(inner.dtype)
     return factors, z if through_cells else None
+
+
+def _ones(cells: Tensor, roots: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """The column of ones of some cells, times the roots of their weights; zero for padding."""
+    observed = (cells >= 0).to(dtype)
+    return observed if roots is None else observed.mul_(roots[cells.clamp(min=0)])
 
 
 def groups(
@@ -508,7 +554,9 @@ def _factors(matrices: Tensor) -> Tensor:
     return factors
 
 
-def bias_penalty(residuals: np.ndarray, rows: np.ndarray) -> float:
+def bias_penalty(
+    residuals: np.ndarray, rows: np.ndarray, weights: np.ndarray | None = None
+) -> float:
     """Estimate how strongly row biases should be shrunk: noise variance over bias variance.
 
     The moment estimator of one-way analysis of variance (Searle, Casella and McCulloch, Variance
@@ -520,6 +568,8 @@ def bias_penalty(residuals: np.ndarray, rows: np.ndarray) -> float:
         What the mean row leaves of each rating.
     rows : ndarray of int of shape (nnz,)
         Row of each rating.
+    weights : ndarray of shape (nnz,) or None
+        How often each rating counts. A row of less than one rating in all is that part of a row.
 
     Returns
     -------
@@ -527,12 +577,13 @@ def bias_penalty(residuals: np.ndarray, rows: np.ndarray) -> float:
         Between 0.1 and 20: where rows seem to differ no more than by chance, a bias shrunk by
         20 pseudo-ratings costs little, and one held at the mean harms rows that do differ.
     """
-    counts = np.bincount(rows)
-    sums = np.bincount(rows, residuals)[counts > 0]
+    weighted = residuals if weights is None else weights * residuals
+    counts = np.bincount(rows, weights)
+    sums = np.bincount(rows, weighted)[counts > 0]
     counts = counts[counts > 0]
-    total = counts.sum()
+    total, n_rows = counts.sum(), counts.clip(max=1).sum()
     between = np.square(sums) / counts
-    within = (residuals @ residuals - between.sum()) / max(1, total - len(counts))
+    within = (weighted @ residuals - between.sum()) / max(1, total - n_rows)
     effective = total - np.square(counts).sum() / total
-    variance = (between.sum() - len(counts) * within) / max(effective, 1.0)
+    variance = (between.sum() - n_rows * within) / max(effective, 1.0)
     return float(np.clip(within / max(variance, 1e-12), 0.1, 20.0))

@@ -72,9 +72,12 @@ def solve(
     dtype = torch.float64 if calibration is None else torch.float32
     # 1. The part of items: what each user's ratings say of the codes of the items, without them.
     if encoders.item is not None:
-        joined = table.joined
-        sums = encoders.sums or encoders.item.sums(joined.T.tocsr())
-        problem = Problem(encoders.item, Observed(joined, joined.data), sums)
+        joined, sums = table.joined, encoders.sums
+        if sums is None:
+            by_item = table.by_column
+            sums = encoders.item.sums(by_item.inputs, by_item.weights)
+        observed = Observed(joined, joined.data, weights=table.weights)
+        problem = Problem(encoders.item, observed, sums)
         if calibration is not None:
             problem = calibration.of_items(problem, number, is_last=encoders.user is None)
         n_before = joined.shape[1] - table.targets.shape[1]
@@ -87,8 +90,8 @@ def solve(
     # 2. The part of users: what each item's ratings, or what the first part leaves of them, say of
     #    the codes of the users.
     if encoders.user is not None:
-        observed = by_decoded(table.targets, left_over, table.y is None)
-        problem = Problem(encoders.user, observed, encoders.user.sums(table.inputs))
+        sums = encoders.user.sums(table.inputs, table.weights)
+        problem = Problem(encoders.user, by_decoded(table, left_over), sums)
         if calibration is not None:
             first = Scores(users[0], items[0]) if users else None
             problem = calibration.of_users(problem, number, first)

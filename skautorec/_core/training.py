@@ -4,7 +4,8 @@ The objective is equation 2 of Sedhain et al. (2015), as a sum and never as a me
 
     sum over observed (r - h(r))^2 + lambd / 2 (||W||_F^2 + ||V||_F^2) .
 
-A minibatch carries its share of the penalty, so ``lambd`` means the same at any batch size.
+Where ratings have weights, these multiply the squares, and the ratings in the input. A minibatch
+carries its share of the penalty, so ``lambd`` means the same at any batch size.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -60,12 +62,20 @@ class Settings:
 
 @dataclass(frozen=True)
 class View:
-    """What a step is given: inputs of the network, and the cells that count, with their weight."""
+    """What a step is given: inputs of the network, and the cells that count, with their weight.
+
+    Besides the weight that all have in common, each may have one of its own.
+    """
 
     rows: SparseRows
     targets: Pattern
     values: Tensor
     weight: float
+    weights: Tensor | None = None
+
+    def weighted(self, numbers: Tensor) -> Tensor:
+        """Multiply numbers of the cells by the weights that these have of their own."""
+        return numbers if self.weights is None else numbers * self.weights
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,10 @@ class Batch:
         given.
     values : Tensor of shape (targets.nnz,)
     encoding : Encoding
+    given_weights : Tensor of shape (pattern.nnz,) or None
+        How much each of the ratings counts; None where all count 1.
+    weights : Tensor of shape (targets.nnz,) or None
+        The same of the cells to be predicted.
     """
 
     positions: Tensor
@@ -92,6 +106,8 @@ class Batch:
     targets: Pattern
     values: Tensor
     encoding: Encoding
+    given_weights: Tensor | None = None
+    weights: Tensor | None = None
 
     @classmethod
     def of(
@@ -101,21 +117,43 @@ class Batch:
         targets: scipy.sparse.csr_array,
         encoding: Encoding,
         device: torch.device | str,
+        given_weights: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
     ) -> Batch:
         """Put some encoded rows on the device."""
 
+        def tensor(numbers: np.ndarray) -> Tensor:
+            return torch.tensor(numbers, dtype=torch.float32, device=device)
+
         def tensors(cells: scipy.sparse.csr_array) -> tuple[Pattern, Tensor]:
             pattern = Pattern.from_csr(cells.indptr, cells.indices, cells.shape, device)
-            return pattern, torch.tensor(cells.data, dtype=torch.float32, device=device)
+            return pattern, tensor(cells.data)
 
         given = tensors(inputs)
         to_predict = given if targets is inputs else tensors(targets)
         rows = torch.tensor(positions, dtype=torch.int64, device=device)
-        return cls(rows, *given, *to_predict, encoding)
+        of_cells = (None if some is None else tensor(some) for some in (given_weights, weights))
+        return cls(rows, *given, *to_predict, encoding, *of_cells)
+
+    @property
+    def total(self) -> float:
+        """Cells to be predicted, or the sum of their weights."""
+        return len(self.values) if self.weights is None else float(self.weights.sum())
+
+    def row_counts(self) -> Tensor:
+        """Cells that each row is given, or the sum of their weights."""
+        return self._given.counts()
+
+    def lengths(self) -> tuple[Tensor, Tensor]:
+        """Cells to be predicted, or sums of their weights, of each encoded and decoded row."""
+        if self.weights is None:
+            return self.targets.row_lengths(), self.targets.t_indptr.diff()
+        by_column = self.targets.by_column(self.weights)
+        return self.targets.sum_rows(self.weights), self.targets.sum_columns(by_column)
 
     def whole(self) -> View:
         """Every cell is given, and every target counts."""
-        return self._view(self.pattern, self.ratings, 1.0, self.targets, self.values, 1.0)
+        return self._view(self._given, 1.0, self._asked, 1.0)
 
     def hide(self, share: float, draws: Draws) -> View:
         """Hide each given cell with this probability; where it is a target, only then it counts.
@@ -130,37 +168,61 @@ class Batch:
             rows.repeat_interleave(pattern.row_lengths()), columns.index_select(0, pattern.indices)
         )
         (given, given_cells), (hidden, hidden_cells) = pattern.split(uniform >= share)
-        ratings = self.ratings.index_select(0, given_cells)
+        some = self._given.part(given, given_cells)
         if self.targets is not pattern:
-            return self._view(given, ratings, 1 - share, self.targets, self.values, 1.0)
-        values = self.values.index_select(0, hidden_cells)
-        return self._view(given, ratings, 1 - share, hidden, values, 1 / share)
+            return self._view(some, 1 - share, self._asked, 1.0)
+        return self._view(some, 1 - share, self._asked.part(hidden, hidden_cells), 1 / share)
 
-    def _view(
-        self,
-        given: Pattern,
-        ratings: Tensor,
-        share: float,
-        targets: Pattern,
-        values: Tensor,
-        weight: float,
-    ) -> View:
+    @property
+    def _given(self) -> _Cells:
+        return _Cells(self.pattern, self.ratings, self.given_weights)
+
+    @property
+    def _asked(self) -> _Cells:
+        return _Cells(self.targets, self.values, self.weights)
+
+    def _view(self, given: _Cells, share: float, asked: _Cells, weight: float) -> View:
         """Make the view in which some cells, this share of all, are given."""
-        encoding, lengths = self.encoding, given.row_lengths()
-        # Floating here, since what an integer becomes depends on torch's default dtype.
-        counts, all_counts = lengths.float(), self.pattern.row_lengths().float()
+        encoding, ratings, lengths = self.encoding, given.values, given.pattern.row_lengths()
+        counts, all_counts = given.counts(), self._given.counts()
         reference = torch.tensor(encoding.reference, dtype=torch.float32, device=ratings.device)
-        deviations = ratings - reference.index_select(0, given.indices)
-        biases = given.sum_rows(deviations) / (counts + encoding.damping)
+        deviations = ratings - reference.index_select(0, given.pattern.indices)
+        sums = given.pattern.sum_rows(given.weighted(deviations))
+        biases = sums / (counts + encoding.damping)
         factors = encoding.length_factors(all_counts) / share
-        ones = factors.repeat_interleave(lengths)
+        ones = given.weighted(factors.repeat_interleave(lengths))
         if encoding.style == "residuals":
             centred = deviations.sub_(biases.repeat_interleave(lengths))
             channels: tuple[Tensor, ...] = (centred.mul_(ones), ones)
         else:
             channels = (ones.mul_(ratings),)
-        values = values - biases.repeat_interleave(targets.row_lengths())
-        return View(SparseRows(given, channels), targets, values, weight)
+        values = asked.values - biases.repeat_interleave(asked.pattern.row_lengths())
+        rows = SparseRows(given.pattern, channels)
+        return View(rows, asked.pattern, values, weight, asked.weights)
+
+
+class _Cells(NamedTuple):
+    """Cells of a pattern, their ratings and, if any, their weights."""
+
+    pattern: Pattern
+    values: Tensor
+    weights: Tensor | None
+
+    def part(self, pattern: Pattern, positions: Tensor) -> _Cells:
+        """Some of the cells, which are a pattern themselves."""
+        weights = None if self.weights is None else self.weights.index_select(0, positions)
+        return _Cells(pattern, self.values.index_select(0, positions), weights)
+
+    def weighted(self, numbers: Tensor) -> Tensor:
+        """Multiply numbers of the cells by their weights."""
+        return numbers if self.weights is None else numbers * self.weights
+
+    def counts(self) -> Tensor:
+        """Cells of each row, or the sum of their weights."""
+        if self.weights is not None:
+            return self.pattern.sum_rows(self.weights)
+        # Floating here, since what an integer becomes depends on torch's default dtype.
+        return self.pattern.row_lengths().float()
 
 
 @dataclass(frozen=True)
@@ -204,10 +266,11 @@ def add_gradient(network: AutoRec, view: View, lambd: float, share: float = 1.0)
     """Equation 2, with ``share`` of the penalty; its gradient is added to the parameters'."""
     predicted = network(view.rows, view.targets)
     errors = predicted.detach().sub_(view.values)
-    loss = view.weight * torch.dot(errors, errors)
+    weighted = view.weighted(errors)
+    loss = view.weight * torch.dot(weighted, errors)
     # A scalar with the gradient of the loss: given a gradient itself, backward imports sympy first,
     # at the cost of a second in each process.
-    torch.dot(predicted, errors.mul_(2 * view.weight)).backward()
+    torch.dot(predicted, weighted.mul_(2 * view.weight)).backward()
     # In place: through autograd each of these would cost another copy of the weights.
     with torch.no_grad():
         for weight in network.penalised():
@@ -228,18 +291,20 @@ def initialise(network: AutoRec, batches: list[Batch], draws: Draws) -> None:
         parameter.copy_(draws.into(name).normal(*parameter.shape).mul_(scale))
 
     views = [batch.whole() for batch in batches]
-    n_rows = max(1, sum(int((batch.pattern.row_lengths() > 0).sum()) for batch in batches))
+    # A row of less than one rating is that part of a row.
+    n_rows = max(1.0, sum(float(batch.row_counts().clip(max=1).sum()) for batch in batches))
     energy = sum(float(channel.square().sum()) for view in views for channel in view.rows.channels)
     draw(network.weights[0], "encoder", 1.0 / math.sqrt(max(energy / n_rows, 1.0)))
     for layer, weight in enumerate(network.weights[1:], 1):
         draw(weight, f"layer {layer}", 1.0 / math.sqrt(weight.shape[0]))
     draw(network.decoder_weight, "decoder", 0.01)
-    total = sum(len(view.values) for view in views)
-    mean = sum(float(view.values.sum()) for view in views) / total
+    total = sum(batch.total for batch in batches)
+    mean = sum(float(view.weighted(view.values).sum()) for view in views) / total
     counts, sums = torch.zeros_like(network.decoder_bias), torch.zeros_like(network.decoder_bias)
-    for view in views:
-        counts += view.targets.t_indptr.diff()
-        sums += view.targets.sum_columns(view.targets.by_column(view.values - mean))
+    for batch, view in zip(batches, views, strict=True):
+        counts += batch.lengths()[1]
+        left = view.weighted(view.values - mean)
+        sums += view.targets.sum_columns(view.targets.by_column(left))
     # Five pseudo-ratings at the mean keep the start of rare columns sane.
     network.decoder_bias.copy_(mean + sums / (counts + 5))
 
@@ -322,6 +387,8 @@ class _Reached:
         self.network, self.settings = network, settings
         self.views = [batch.whole() for batch in validation]
         self.values = torch.cat([view.values for view in self.views]) if self.views else None
+        weights = [view.weights for view in self.views if view.weights is not None]
+        self.weights = torch.cat(weights) if weights else None
         self.n_epochs = 0
         self.scores: list[float] = []
 
@@ -347,8 +414,14 @@ class _Reached:
         self._swap(self.average)
         predicted = torch.cat([self.network(view.rows, view.targets) for view in self.views])
         self._swap(current)
-        spread = (self.values - self.values.mean()).square().sum().clamp(min=1e-12)
-        return 1 - float((predicted - self.values).square().sum() / spread)
+        errors = (predicted - self.values).square()
+        if self.weights is None:
+            spread = (self.values - self.values.mean()).square()
+        else:
+            mean = (self.values * self.weights).sum() / self.weights.sum()
+            spread = (self.values - mean).square() * self.weights
+            errors *= self.weights
+        return 1 - float(errors.sum() / spread.sum().clamp(min=1e-12))
 
     def _swap(self, values: list[Tensor]) -> None:
         for parameter, value in zip(self.parameters, values, strict=True):
@@ -384,7 +457,7 @@ def _objective(network: AutoRec, batches: list[Batch], settings: Settings, draws
     for batch in batches:
         view = _view(batch, settings.dropout, draws)
         errors = network(view.rows, view.targets) - view.values
-        total += view.weight * float(errors.square().sum())
+        total += view.weight * float(view.weighted(errors.square()).sum())
     return total
 
 
@@ -394,9 +467,12 @@ def _view(batch: Batch, dropout: float, draws: Draws) -> View:
 
 
 def _typical_length(batches: list[Batch]) -> float:
-    """Ratings beside a rating, in its encoded and in its decoded row: their geometric mean."""
-    rows = torch.cat([batch.targets.row_lengths() for batch in batches]).double()
-    columns = torch.stack([batch.targets.t_indptr.diff() for batch in batches]).sum(dim=0).double()
+    """Ratings beside a rating, in its encoded and in its decoded row: their geometric mean.
+
+    Or the sums of their weights, with which the curvature of the objective grows.
+    """
+    of_rows, of_columns = zip(*(batch.lengths() for batch in batches), strict=True)
+    rows, columns = torch.cat(of_rows).double(), torch.stack(of_columns).sum(dim=0).double()
     means = [float(counts.square().sum() / counts.sum()) for counts in (rows, columns)]
     return math.sqrt(means[0] * means[1])
 
@@ -422,8 +498,8 @@ def _epoch(
 
     Infinite where a step cannot be taken for overflow.
     """
-    total = sum(len(batch.values) for batch in batches)
-    shares = [len(batch.values) / total for batch in batches]
+    total = sum(batch.total for batch in batches)
+    shares = [batch.total / total for batch in batches]
     try:
         return sum(step(batch, share, draws) for batch, share in zip(batches, shares, strict=True))
     except RuntimeError as error:

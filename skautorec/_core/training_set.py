@@ -16,17 +16,26 @@ __all__ = ["Cells", "TrainingSet", "compact"]
 
 # Types that ratings are kept in: the first that holds all of them exactly.
 _DTYPES = [np.dtype(one) for one in (np.int8, np.int16, np.float32, np.float64)]
+# And weights.
+_FLOATS = _DTYPES[2:]
 # Share of a row's ratings that may be others than a training user's.
 _OTHERS = 10
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Pairs of users and items by their codes, int64, and their ratings where there are any."""
+    """Pairs of users and items by their codes, int64, and their ratings where there are any.
+
+    And the weights of these, if they have any.
+    """
 
     users: np.ndarray
     items: np.ndarray
     values: np.ndarray
+    weights: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.users)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,19 +63,32 @@ class TrainingSet(Table):
         keys = np.concatenate((keys[stays], given_keys))
         order = np.argsort(keys)
         users, items = np.divmod(keys[order], shape[1])
-        dtype = max(old.dtype, _smallest(given.values), key=_DTYPES.index)
-        values = np.concatenate((part.data[stays].astype(dtype), given.values.astype(dtype)))
-        # 2. Between them, what stays.
+        # 2. The rows that do not, between them.
         lengths = np.zeros(shape[0], dtype=np.int64)
         lengths[: old.shape[0]] = np.diff(old.indptr)
         ends = np.append(old.indptr, np.full(shape[0] - old.shape[0], old.nnz))
         lengths[rows] = np.bincount(users, minlength=shape[0])[rows]
         cuts = np.append(0, np.cumsum(lengths[rows]))
-        data = _spliced(old.data.astype(dtype, copy=False), ends, rows, values[order], cuts)
+
+        def spliced(kept: np.ndarray, of_part: np.ndarray, new: np.ndarray) -> np.ndarray:
+            changed = np.concatenate((of_part[stays], new))[order]
+            return _spliced(kept, ends, rows, changed, cuts)
+
+        dtype = max(old.dtype, _smallest(given.values, _DTYPES), key=_DTYPES.index)
+        data = spliced(old.data.astype(dtype, copy=False), part.data, given.values)
         indices = _spliced(old.indices, ends, rows, items.astype(old.indices.dtype), cuts)
         indptr = np.append(0, np.cumsum(lengths)).astype(old.indptr.dtype)
         inputs = scipy.sparse.csr_array((data, indices, indptr), shape=shape)
-        return TrainingSet(inputs, None)
+        # 3. Weights, where there are any.
+        if self.weights is None and given.weights is None:
+            return TrainingSet(inputs, None)
+        kept, new = (_or_ones(one.weights, n) for one, n in ((self, old.nnz), (given, len(given))))
+        of_part = _or_ones(self.weights_of(before), part.nnz)
+        weights = spliced(kept.astype(np.float64), of_part, new)
+        is_plain = bool((weights == 1).all())
+        return TrainingSet(
+            inputs, None, None if is_plain else weights.astype(_smallest(weights, _FLOATS))
+        )
 
     def holds(self, keys: np.ndarray) -> np.ndarray:
         """Which pairs, each a user times the number of items plus an item, have a rating."""
@@ -84,8 +106,8 @@ class TrainingSet(Table):
         found[order] = ~np.isnan(values_at(asked, self.inputs, np.arange(asked.shape[0])))
         return found
 
-    def columns(self, items: np.ndarray) -> scipy.sparse.csr_array:
-        """Ratings of some items, a row each: shape (n, n_users)."""
+    def columns(self, items: np.ndarray) -> Table:
+        """Ratings of some items, a row each: inputs of shape (n, n_users)."""
         place = np.full(self.inputs.shape[1], -1)
         place[items] = np.arange(len(items))
         cells = np.flatnonzero((place >= 0)[self.inputs.indices])
@@ -93,10 +115,10 @@ class TrainingSet(Table):
         order = np.argsort(of_cells, kind="stable")
         users = np.searchsorted(self.inputs.indptr, cells[order], side="right") - 1
         ends = np.append(0, np.cumsum(np.bincount(of_cells, minlength=len(items))))
-        values = self.inputs.data[cells[order]]
-        return scipy.sparse.csr_array(
-            (values, users, ends), shape=(len(items), self.inputs.shape[0])
-        )
+        where = cells[order]
+        shape = len(items), self.inputs.shape[0]
+        columns = scipy.sparse.csr_array((self.inputs.data[where], users, ends), shape=shape)
+        return Table(columns, None, None if self.weights is None else self.weights[where])
 
     def recognise(self, ratings: scipy.sparse.csr_array) -> np.ndarray:
         """Say which training user each row of ratings is, -1 for a new one.
@@ -158,21 +180,34 @@ class TrainingSet(Table):
 
     def __getstate__(self) -> dict[str, Any]:
         # Without what is computed when it is needed.
-        return {"inputs": self.inputs, "y": self.y}
+        return {"inputs": self.inputs, "y": self.y, "weights": self.weights}
+
+    @classmethod
+    def of(cls, table: Table) -> TrainingSet:
+        """Make it of ratings and, if any, their weights."""
+        y = None if table.y is None else compact(table.y)
+        weights = table.weights
+        if weights is not None:
+            weights = weights.astype(_smallest(weights, _FLOATS))
+        return cls(compact(table.inputs), y, weights)
 
 
 def compact(ratings: scipy.sparse.csr_array) -> scipy.sparse.csr_array:
     """Keep ratings in the smallest of a few types that holds them exactly."""
-    return with_values(ratings, ratings.data.astype(_smallest(ratings.data)))
+    return with_values(ratings, ratings.data.astype(_smallest(ratings.data, _DTYPES)))
 
 
-def _smallest(values: np.ndarray) -> np.dtype[Any]:
-    """The first type that holds all of some values exactly."""
-    for dtype in _DTYPES[:-1]:
+def _smallest(values: np.ndarray, dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
+    """The first of some types that holds all values exactly; the last does."""
+    for dtype in dtypes[:-1]:
         with np.errstate(all="ignore"):
             if np.array_equal(values.astype(dtype), values):
                 return dtype
-    return _DTYPES[-1]
+    return dtypes[-1]
+
+
+def _or_ones(weights: np.ndarray | None, n: int) -> np.ndarray:
+    return np.ones(n) if weights is None else weights
 
 
 def _spliced(

@@ -65,7 +65,8 @@ class TrainingInput(Layout):
     def table(self) -> Table:
         """Ratings in rating units: of `Ratings` made anew, so that a fit need not keep them."""
         if isinstance(self.source, Ratings):
-            return Table(self.source.to_matrix(), None)
+            weights = _weights_of_cells(self.source)
+            return Table(self.source.to_matrix(), None, weights)
         return self.source
 
     def in_stars(self) -> Table:
@@ -161,13 +162,33 @@ def warn_of_outsiders(values: np.ndarray, scale: Scale) -> None:
         )
 
 
+def _weights_of_cells(ratings: Ratings) -> np.ndarray | None:
+    """Weights of a table in the order of its matrix; None where all are 1."""
+    if ratings.weights is None or (ratings.weights == 1).all():
+        return None
+    weights: np.ndarray = ratings.with_values(ratings.weights).to_matrix().data
+    return weights
+
+
+def _weighing(ratings: Ratings) -> Ratings:
+    """Leave out the ratings of weight 0, which are as if they were not there."""
+    if ratings.weights is None or ratings.weights.all():
+        return ratings
+    if not ratings.weights.any():
+        raise ValueError(
+            f"All {len(ratings)} weights of these Ratings are 0, which is as if a rating were not "
+            "there; give at least one rating that counts."
+        )
+    return ratings[ratings.weights > 0]
+
+
 def _read_ratings(ratings: Ratings, y: Any) -> Ratings:
     """Read a table of ratings; ``y`` overrides its values."""
     if not len(ratings):
         raise ValueError("These Ratings hold no ratings; give at least one to fit on.")
     if y is None:
         ratings.check_values()
-        return ratings
+        return _weighing(ratings)
     values = to_float64(column_or_1d(without_mask(y)), "y")
     if len(values) != len(ratings):
         raise ValueError(
@@ -175,7 +196,7 @@ def _read_ratings(ratings: Ratings, y: Any) -> Ratings:
             "y out to use ratings.values."
         )
     check_array(values, ensure_2d=False, input_name="y")
-    return ratings.with_values(values)
+    return _weighing(ratings.with_values(values))
 
 
 def _read_targets(y: Any, X: scipy.sparse.csr_array) -> tuple[Matrix, int]:

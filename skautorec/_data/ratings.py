@@ -21,6 +21,7 @@ from .table import (
     has_repetitions,
     join_timestamps,
     merge,
+    merge_weighted,
     place_codes,
     raise_duplicates,
     read_codes,
@@ -28,6 +29,7 @@ from .table import (
     read_timestamps,
     read_values,
     read_vocabulary,
+    read_weights,
     shown_id,
     warn_of_twins,
 )
@@ -56,12 +58,16 @@ class Ratings:
         The ratings, finite real numbers.
     timestamps : array-like of shape (n_ratings,), optional
         When each rating was given: numbers or datetimes.
+    weights : array-like of shape (n_ratings,), optional
+        How much each rating counts, from 0 (as if it were not there) to a million; 2 counts as two
+        ratings. What counts is not their ratio alone: see :ref:`weights`.
     user_ids, item_ids : array-like of shape (n_users,) and (n_items,), optional
         Distinct ids, users and items without ratings among them if need be. By default 0 to the
         largest code.
     duplicates : {"error", "mean", "last"}, default="error"
         What to do about several ratings of one item by one user: refuse them, keep their mean with
-        the latest of their timestamps, or keep the last by timestamp (by position without them).
+        the latest of their timestamps, or keep the last by timestamp (by position without them). A
+        mean is weighted, and has the sum of the weights.
 
     Attributes
     ----------
@@ -70,6 +76,8 @@ class Ratings:
     values : ndarray of shape (n_ratings,)
         float64.
     timestamps : ndarray of shape (n_ratings,) or None
+    weights : ndarray of shape (n_ratings,) or None
+        float64.
     user_ids, item_ids : ndarray of shape (n_users,) and (n_items,)
         The same arrays in every slice.
     n_users, n_items : int
@@ -81,13 +89,13 @@ class Ratings:
     Raises
     ------
     ValueError
-        Lengths differ, there are no ratings, a rating is NaN or infinite, a code is negative or
-        beyond the ids, an array is not one-dimensional, an id is missing or given twice, a
-        timestamp is missing, a user has rated an item twice and ``duplicates="error"``, or
-        ``duplicates`` is none of its values.
+        Lengths differ, there are no ratings, a rating is NaN or infinite, a weight is out of range,
+        all are 0, a code is negative or beyond the ids, an array is not one-dimensional, an id is
+        missing or given twice, a timestamp is missing, a user has rated an item twice and
+        ``duplicates="error"``, or ``duplicates`` is none of its values.
     TypeError
-        Codes are not integers, ratings are not real numbers, or timestamps are neither numbers nor
-        datetimes.
+        Codes are not integers, ratings or weights are not real numbers, or timestamps are neither
+        numbers nor datetimes.
 
     Examples
     --------
@@ -113,6 +121,7 @@ class Ratings:
     _codes_of_items: np.ndarray
     _values: np.ndarray
     _timestamps: np.ndarray | None
+    _weights: np.ndarray | None
     _users: Ids
     _items: Ids
 
@@ -123,11 +132,13 @@ class Ratings:
         values: Any,
         *,
         timestamps: Any = None,
+        weights: Any = None,
         user_ids: Any = None,
         item_ids: Any = None,
         duplicates: Duplicates = "error",
     ) -> None:
         columns = {"users": users, "items": items, "values": values, "timestamps": timestamps}
+        columns["weights"] = weights
         arrays = {
             name: read_column(name, given) for name, given in columns.items() if given is not None
         }
@@ -139,6 +150,7 @@ class Ratings:
             (user_codes, item_codes, read_values(arrays["values"], "values"), timestamps),
             (known_users, known_items),
             duplicates,
+            read_weights(arrays["weights"], "weights") if weights is not None else None,
         )
 
     def _fill(
@@ -146,6 +158,7 @@ class Ratings:
         columns: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None],
         vocabularies: tuple[Ids, Ids],
         duplicates: Duplicates,
+        weights: np.ndarray | None = None,
     ) -> None:
         """Check timestamps and duplicates, which every way of building a table must."""
         if duplicates not in ("error", "mean", "last"):
@@ -161,10 +174,16 @@ class Ratings:
             if duplicates == "error":
                 advice = 'Pass duplicates="mean" or duplicates="last" to keep one of each.'
                 raise_duplicates(pairs, *vocabularies, advice)
-            kept, latest, values = merge(pairs, values, timestamps, duplicates)
+            if weights is None:
+                kept, latest, values = merge(pairs, values, timestamps, duplicates)
+            else:
+                given = values, weights
+                kept, latest, values, weights = merge_weighted(
+                    pairs, *given, timestamps, duplicates
+                )
             users, items = users[kept], items[kept]
             timestamps = None if timestamps is None else timestamps[latest]
-        self._set(users, items, values, timestamps, *vocabularies)
+        self._set(users, items, values, timestamps, *vocabularies, weights)
 
     def _set(
         self,
@@ -174,10 +193,12 @@ class Ratings:
         timestamps: np.ndarray | None,
         known_users: Ids,
         known_items: Ids,
+        weights: np.ndarray | None = None,
     ) -> None:
         self._codes_of_users, self._codes_of_items = _frozen(users), _frozen(items)
         self._values = _frozen(values)
         self._timestamps = None if timestamps is None else _frozen(timestamps)
+        self._weights = None if weights is None else _frozen(weights)
         self._users, self._items = known_users, known_items
 
     def _replaced(
@@ -186,10 +207,11 @@ class Ratings:
         items: np.ndarray,
         values: np.ndarray,
         timestamps: np.ndarray | None,
+        weights: np.ndarray | None = None,
     ) -> Ratings:
         """Other columns with the same vocabularies, unchecked."""
         ratings = type(self).__new__(type(self))
-        ratings._set(users, items, values, timestamps, self._users, self._items)
+        ratings._set(users, items, values, timestamps, self._users, self._items, weights)
         return ratings
 
     @classmethod
@@ -201,6 +223,7 @@ class Ratings:
         item: Any,
         rating: Any = None,
         timestamp: Any = None,
+        weight: Any = None,
         duplicates: Duplicates = "error",
         missing_values: Any = None,
     ) -> Ratings:
@@ -217,6 +240,8 @@ class Ratings:
             NaN, and `AutoRecRegressor.fit` needs ``y``.
         timestamp : str, optional
             Name of the column that tells when each rating was given.
+        weight : str, optional
+            Name of the column that tells how much each rating counts.
         duplicates : {"error", "mean", "last"}, default="error"
             What to do about several ratings of one item by one user, as in `Ratings`.
         missing_values : number or list of numbers, optional
@@ -250,6 +275,7 @@ class Ratings:
         missing = read_missing_values(missing_values)
         table = read_frame(frame)
         names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+        names["weight"] = weight
         check_columns(table, {role: name for role, name in names.items() if name is not None})
         if len(table) == 0:
             raise ValueError("The frame has no rows, so there are no ratings; give at least one.")
@@ -261,15 +287,21 @@ class Ratings:
         timestamps = (
             None if timestamp is None else read_column("timestamps", table.get_column(timestamp))
         )
+        weights = None
+        if weight is not None:
+            given = plain_series(table.get_column(weight)).to_numpy()
+            weights = read_weights(given, f"column {weight!r}")
         if not is_rated.all():
             user_codes, item_codes = user_codes[is_rated], item_codes[is_rated]
             values = values[is_rated]
             timestamps = None if timestamps is None else timestamps[is_rated]
+            weights = None if weights is None else weights[is_rated]
         ratings = cls.__new__(cls)
         ratings._fill(
             (user_codes, item_codes, values, timestamps),
             (known_users, known_items),
             duplicates,
+            weights,
         )
         return ratings
 
@@ -461,8 +493,9 @@ class Ratings:
 
         Returns
         -------
-        frame : pandas.DataFrame of shape (n_ratings, 3) or (n_ratings, 4)
-            Columns ``user_id``, ``item_id``, ``rating`` and, where it is known, ``timestamp``.
+        frame : pandas.DataFrame of shape (n_ratings, 3), and more where there are more columns
+            Columns ``user_id``, ``item_id``, ``rating`` and, where they are known, ``timestamp``
+            and ``weight``.
 
         Raises
         ------
@@ -480,6 +513,8 @@ class Ratings:
         }
         if self.timestamps is not None:
             columns["timestamp"] = self.timestamps
+        if self.weights is not None:
+            columns["weight"] = self.weights
         return pd.DataFrame(columns)
 
     def with_values(self, values: Any) -> Ratings:
@@ -508,6 +543,7 @@ class Ratings:
             self._codes_of_items,
             read_values(array, "values"),
             self._timestamps,
+            self._weights,
         )
 
     @property
@@ -529,6 +565,11 @@ class Ratings:
     def timestamps(self) -> np.ndarray | None:
         """When each rating was given, None if unknown."""
         return self._timestamps
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """How much each rating counts, None if all count the same."""
+        return self._weights
 
     @property
     def user_ids(self) -> np.ndarray:
@@ -574,6 +615,7 @@ class Ratings:
             self._codes_of_items[key],
             self._values[key],
             None if self._timestamps is None else self._timestamps[key],
+            None if self._weights is None else self._weights[key],
         )
 
     def __iter__(self) -> Iterator[Any]:
@@ -597,6 +639,7 @@ class Ratings:
             state["_timestamps"],
             state["_users"],
             state["_items"],
+            state.get("_weights"),
         )
 
     def __repr__(self) -> str:
@@ -607,7 +650,8 @@ class Ratings:
         low, high = self._values.min(), self._values.max()
         if np.isnan(low):
             return f"<Ratings: {counts.replace('ratings', 'pairs without ratings')}>"
-        return f"<Ratings: {counts} ({percent:.3g}% observed), from {low!s} to {high!s}>"
+        weighted = "" if self._weights is None else ", weighted"
+        return f"<Ratings: {counts} ({percent:.3g}% observed), from {low!s} to {high!s}{weighted}>"
 
     def _repr_html_(self) -> str:
         """Summary and first rows, for notebooks."""
@@ -619,6 +663,8 @@ class Ratings:
         }
         if head.timestamps is not None:
             columns["timestamp"] = [str(time) for time in head.timestamps]
+        if head.weights is not None:
+            columns["weight"] = [str(weight) for weight in head.weights]
         rows = [_html_row("th", columns)]
         rows += [_html_row("td", cells) for cells in zip(*columns.values(), strict=True)]
         if len(self) > len(head):

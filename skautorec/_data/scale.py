@@ -152,4 +152,5 @@ class Layout:
     def to_stars(self, table: Table) -> Table:
         """Ratings in the units of training, from those in rating units."""
         y = None if table.y is None else self.targets.scale.to_stars(table.y)
-        return Table(self.inputs.scale.to_stars(table.inputs), y)
+        weights = None if table.weights is None else table.weights.astype(np.float64, copy=False)
+        return Table(self.inputs.scale.to_stars(table.inputs), y, weights)

@@ -19,6 +19,7 @@ __all__ = [
     "has_repetitions",
     "join_timestamps",
     "merge",
+    "merge_weighted",
     "place_codes",
     "raise_duplicates",
     "read_codes",
@@ -26,6 +27,7 @@ __all__ = [
     "read_timestamps",
     "read_values",
     "read_vocabulary",
+    "read_weights",
     "shown_id",
     "warn_of_twins",
 ]
@@ -34,6 +36,8 @@ Duplicates = Literal["error", "mean", "last"]
 
 # Without ids every code up to the largest is a user or item, so one stray id would fill the memory.
 _MOST_IMPLIED_IDS = 100_000_000
+# Largest weight: sums of such weights are still safe in single precision.
+_MOST_WEIGHT = 1e6
 
 
 def read_column(name: str, given: Any) -> np.ndarray:
@@ -144,6 +148,25 @@ def read_values(given: Any, name: str) -> np.ndarray:
     return np.array(values)
 
 
+def read_weights(given: Any, name: str) -> np.ndarray:
+    """Weights from 0 on, not all of them 0, in an array of our own."""
+    weights = to_float64(given, name)
+    is_good = (weights >= 0) & (weights <= _MOST_WEIGHT)  # of NaN neither holds
+    bad = np.flatnonzero(~is_good)
+    if len(bad):
+        raise ValueError(
+            f"The weight at position {bad[0]} is {weights[bad[0]]:g}; {len(bad)} of {len(weights)} "
+            f"weights are no numbers from 0 to {_MOST_WEIGHT:,.0f}. A weight says how many ratings "
+            "a rating counts as: 1 as one, 0 as none. If all are large, divide them by their mean."
+        )
+    if not weights.any():
+        raise ValueError(
+            f"There are no ratings: all {len(weights)} weights are 0, which is as if a rating were "
+            "not there. Give at least one rating a weight above 0."
+        )
+    return np.array(weights)
+
+
 def read_timestamps(timestamps: np.ndarray) -> np.ndarray:
     """Numbers or datetimes without gaps in an array of our own."""
     if timestamps.dtype.kind == "O":
@@ -249,3 +272,27 @@ def merge(
             merged[is_over] = np.add.reduceat(shares, starts)[is_over]
     in_table_order = np.argsort(position)
     return position[in_table_order], latest[in_table_order], merged[in_table_order]
+
+
+def merge_weighted(
+    pairs: np.ndarray,
+    values: np.ndarray,
+    weights: np.ndarray,
+    timestamps: np.ndarray | None,
+    duplicates: Duplicates,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Keep one rating of each pair as `merge`, and its weight.
+
+    A mean is weighted, unless nothing weighs, and has the sum of the weights.
+    """
+    kept, latest, merged = merge(pairs, values, timestamps, duplicates)
+    if duplicates == "last":
+        return kept, latest, merged, weights[latest]
+    _, numbers = np.unique(pairs, return_inverse=True)
+    total = np.bincount(numbers, weights)
+    # Shares, since sums of ratings might overflow.
+    shares = np.divide(weights, total[numbers], out=np.zeros(len(weights)), where=weights > 0)
+    means = np.bincount(numbers, shares * values)
+    of_kept = numbers[kept]
+    means, total = means[of_kept], total[of_kept]
+    return kept, latest, np.where(total > 0, means, merged), total

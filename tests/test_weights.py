@@ -1,0 +1,290 @@
+"""Weights of ratings: in every sum of the objective, and in all that is solved and measured."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+import torch
+from conftest import ACTIVATIONS
+from test_codes import random_encoder
+from test_objective import random_ratings, small_network, to_csr
+from test_penalties import choose, planted
+from test_ridge import Shared, prior_of, problem
+
+from skautorec import Ratings
+from skautorec._core import ridge
+from skautorec._core.biases import fit_biases
+from skautorec._core.codes import CellCodes
+from skautorec._core.draws import Draws
+from skautorec._core.encoding import Encoding
+from skautorec._core.matrix import rows_of_cells
+from skautorec._core.noise import measure_noise
+from skautorec._core.penalties import choose_penalties
+from skautorec._core.training import Batch, add_gradient
+
+STYLES = ["ratings", "residuals"]
+
+
+def weighted(ratings, weights):
+    """The same table with other weights."""
+    ids = {"user_ids": ratings._users, "item_ids": ratings._items}
+    return Ratings(ratings.users, ratings.items, ratings.values, weights=weights, **ids)
+
+
+def some_weights(n, seed=0):
+    return np.random.default_rng(seed).choice([0.25, 0.5, 1.0, 2.0, 3.0], n)
+
+
+def weights_like(R, seed=0):
+    """Dense weights of dense ratings; zero where there is none."""
+    return np.where(np.isnan(R), 0.0, some_weights(R.size, seed).reshape(R.shape))
+
+
+# The core
+
+
+def repeated(indptr, counts):
+    """Positions of cells that each come so often, and where their rows begin."""
+    ends = torch.cat((torch.zeros(1).long(), counts.cumsum(0)))[indptr]
+    return torch.repeat_interleave(torch.arange(len(counts)), counts), ends
+
+
+@pytest.mark.parametrize("k", [4, 25])
+@pytest.mark.parametrize("long", [False, True])
+def test_a_rating_of_weight_2_is_in_a_row_twice(k, long, monkeypatch):
+    indptr, indices, values, codes = problem(k=k)
+    counts = torch.tensor(np.random.default_rng(0).integers(1, 4, len(indices)))
+    prior = prior_of(k, 2.0, 3.0)
+    at = torch.arange(41) * 5, torch.arange(200) % 60
+    cells, ends = repeated(indptr, counts)
+    expected = ridge.solve_rows(ends, values[cells], Shared(codes, indices[cells]), prior)
+    variances = ridge.relative_variances(ends, Shared(codes, indices[cells]), prior, *at, codes)
+    if long:
+        monkeypatch.setattr(ridge, "_CHUNK", 1)
+        monkeypatch.setattr(ridge, "_LONG", 7 * k)
+    roots, shared = counts.double().sqrt(), Shared(codes, indices)
+    solved = ridge.solve_rows(indptr, values, shared, prior, roots)
+    torch.testing.assert_close(solved.weights, expected.weights, rtol=0, atol=1e-7)
+    torch.testing.assert_close(solved.biases, expected.biases, rtol=0, atol=1e-7)
+    # What is left of a rating is in its own units.
+    torch.testing.assert_close(solved.left_over[cells], expected.left_over, rtol=0, atol=1e-7)
+    found = ridge.relative_variances(indptr, shared, prior, *at, codes, roots)
+    torch.testing.assert_close(found, variances, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("weight", [1e-8, 1e-100, 1e-300])
+def test_a_row_of_nothing_but_light_ratings_is_the_prior(dtype, weight):
+    indptr, indices, values, codes = problem()
+    prior = prior_of(8, 2.0, 3.0)
+    prior = ridge.Prior(prior.weight.to(dtype), prior.bias, prior.penalty, prior.bias_penalty)
+    roots = torch.full((len(indices),), weight).double().sqrt().to(dtype)
+    shared = Shared(codes.to(dtype), indices)
+    solved = ridge.solve_rows(indptr, values.to(dtype), shared, prior, roots)
+    assert solved.left_over.isfinite().all()
+    torch.testing.assert_close(solved.weights, prior.weight.repeat(40, 1), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        solved.biases, torch.full((40,), prior.bias, dtype=dtype), rtol=0, atol=1e-5
+    )
+
+
+def test_the_variance_of_row_biases_counts_a_rating_of_weight_2_twice():
+    rng = np.random.default_rng(0)
+    rows, residuals = np.sort(rng.integers(0, 20, 200)), rng.normal(size=200)
+    residuals += rng.normal(0, 0.5, 20)[rows]
+    counts = rng.integers(1, 4, 200)
+    expected = ridge.bias_penalty(np.repeat(residuals, counts), np.repeat(rows, counts))
+    assert ridge.bias_penalty(residuals, rows, counts.astype(float)) == pytest.approx(expected)
+    # A row of nearly no weight is nearly no row.
+    light = np.append(rows, 20), np.append(np.ones(200), 1e-9)
+    found = ridge.bias_penalty(np.append(residuals, 9.0), *light)
+    assert found == pytest.approx(ridge.bias_penalty(residuals, rows), rel=1e-6)
+
+
+@pytest.mark.parametrize("damping", [(2.0, 3.0), (np.inf, 3.0), (0.5, np.inf)])
+def test_biases_of_ratings_of_weight_2_are_those_of_ratings_twice(damping):
+    rng = np.random.default_rng(0)
+    rows, columns = np.divmod(rng.choice(30 * 20, 250, replace=False), 20)
+    values, counts = rng.normal(3, 1, 250), rng.integers(1, 4, 250)
+    args = (rows, columns, values)
+    expected, of_rows = fit_biases(*(np.repeat(a, counts) for a in args), (30, 20), damping)
+    found, theirs = fit_biases(*args, (30, 20), damping, counts.astype(float))
+    np.testing.assert_allclose(theirs, of_rows, atol=1e-5)
+    np.testing.assert_allclose(found.columns, expected.columns, atol=1e-5)
+    np.testing.assert_allclose(found.shares, expected.shares)
+    assert found.mean == pytest.approx(expected.mean, abs=1e-5)
+    # One rating of weight 2 is less than two in what the other side's biases leave to know.
+    assert found.noise == pytest.approx(expected.noise, rel=0.05)
+    np.testing.assert_allclose(
+        found.row_biases(*args, 30, counts.astype(float)), theirs, atol=1e-12
+    )
+
+
+def test_variances_of_biases_are_those_of_the_weighted_regression():
+    rng = np.random.default_rng(0)
+    rows, columns = np.divmod(rng.choice(6 * 200, 80, replace=False), 200)
+    weights, damping = some_weights(80), (2.0, 3.0)
+    biases, _ = fit_biases(rows, columns, rng.normal(size=80), (6, 200), damping, weights)
+    A = np.zeros((80, 206))
+    A[np.arange(80), rows], A[np.arange(80), 6 + columns] = 1, 1
+    hessian = A.T * weights @ A + np.diag([2.0] * 6 + [3.0] * 200)
+    # Of rows with few columns in common what is left out hardly matters.
+    exact = np.diag(np.linalg.inv(hessian))[:6]
+    found = biases.row_variances(rows, columns, 6, weights)
+    np.testing.assert_allclose(found, np.minimum(exact, biases.most_variance), rtol=0.02)
+
+
+def test_estimated_dampings_are_continuous_in_the_weights():
+    rng = np.random.default_rng(0)
+    rows, columns = np.divmod(rng.choice(40 * 30, 600, replace=False), 30)
+    values = rng.normal(0, 1, 600) + rng.normal(0, 1, 40)[rows]
+    kept = (rows > 3) & (np.arange(600) % 3 > 0)
+    light = np.where(kept, 1.0, 1e-9)
+    few, _ = fit_biases(rows[kept], columns[kept], values[kept], (40, 30))
+    all_of_them, of_rows = fit_biases(rows, columns, values, (40, 30), weights=light)
+    np.testing.assert_allclose(all_of_them.damping, few.damping, rtol=1e-5)
+    assert all_of_them.noise == pytest.approx(few.noise, rel=1e-5)
+    np.testing.assert_allclose(of_rows[:4], 0, atol=1e-6)
+
+
+def weighted_encode(encoder, rows, weights):
+    """Codes, minus the mean code, and biases of dense rows with dense weights."""
+    encoding, n = encoder.encoding, weights.sum(axis=1, keepdims=True)
+    observed = weights > 0
+    deviations = np.where(observed, rows - encoding.reference, 0)
+    biases = (weights * deviations).sum(axis=1, keepdims=True) / (n + encoding.damping)
+    inputs = weights * np.where(observed, rows, 0)
+    if encoding.style == "residuals":
+        inputs = np.hstack((weights * (deviations - biases), weights))
+    hidden = inputs * encoding.scale / np.sqrt(np.maximum(n, 1))
+    for weight, bias in zip(encoder.weights, encoder.biases, strict=True):
+        hidden = ACTIVATIONS[encoder.activation](hidden @ weight.astype(float) + bias)
+    return np.minimum(n, 1) * (hidden - encoder.mean_code), biases[:, 0]
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("widths", [(6,), (7, 5)])
+def test_a_cell_has_the_code_of_its_row_without_it_and_its_weight(style, widths):
+    R = random_ratings(25, 18, 0.2)
+    v = weights_like(R)
+    encoder = random_encoder(R, style, widths)
+    cells, by_decoded = to_csr(R), to_csr(R.T)
+    sums = encoder.sums(cells, v[rows_of_cells(cells), cells.indices])
+    codes, biases = weighted_encode(encoder, R, v)
+    np.testing.assert_allclose(encoder.codes(sums).factors, codes, atol=1e-10)
+    np.testing.assert_allclose(encoder.codes(sums).bias, biases, atol=1e-10)
+    columns, rows = rows_of_cells(by_decoded), by_decoded.indices
+    parts = by_decoded.indptr, rows, by_decoded.data, np.arange(18), v[rows, columns]
+    found = CellCodes(encoder.layers(torch.float64), encoder.encoding, sums, *parts)
+    for position, (row, column) in enumerate(zip(rows, columns, strict=True)):
+        left = v[[row]].copy()
+        left[0, column] = 0
+        code, bias = weighted_encode(encoder, R[[row]], left)
+        one = found.take(torch.tensor([column]), torch.tensor([[position]]))[0, 0]
+        np.testing.assert_allclose(one, code[0], atol=1e-10)
+        assert found.biases[position] == pytest.approx(bias[0], abs=1e-10)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("activation", ["sigmoid", "relu", "identity"])
+def test_a_row_whose_weights_go_to_zero_ends_as_one_without_ratings(style, activation):
+    R = random_ratings(25, 18, 0.2)
+    encoder = random_encoder(R, style, (6,), activation)
+    sizes = []
+    for weight in (1.0, 1e-2, 1e-4, 1e-6):
+        sums = encoder.sums(to_csr(R), np.full(to_csr(R).nnz, weight))
+        rows = encoder.codes(sums)
+        sizes.append(max(np.abs(rows.factors).max(), np.abs(rows.bias).max()))
+    assert sizes[0] > sizes[1] > 50 * sizes[2] > 2500 * sizes[3]
+
+
+def weighted_batch(R, v, style="ratings"):
+    cells = to_csr(R)
+    weights = v[rows_of_cells(cells), cells.indices]
+    encoding = Encoding.of(cells, style, weights)
+    return Batch.of(np.arange(len(R)), cells, cells, encoding, "cpu", weights, weights)
+
+
+def reference(R, v, network, encoding, lambd):
+    """Equation 2 of weighted ratings and its gradient: twenty lines."""
+    V, mu = network.weights[0].detach().numpy(), network.biases[0].detach().numpy()
+    W, b = network.decoder_weight.detach().numpy(), network.decoder_bias.detach().numpy()
+    n = v.sum(axis=1, keepdims=True)
+    deviations = np.where(v > 0, R - encoding.reference, 0)
+    biases = (v * deviations).sum(axis=1, keepdims=True) / (n + encoding.damping)
+    x = v * np.nan_to_num(R) * encoding.scale / np.sqrt(np.maximum(n, 1))
+    z = 1 / (1 + np.exp(-(x @ V + mu)))
+    e = np.where(v > 0, z @ W.T + b - np.nan_to_num(R - biases), 0)
+    loss = (v * e**2).sum() + lambd / 2 * ((V**2).sum() + (W**2).sum())
+    dz = 2 * (v * e) @ W * z * (1 - z)
+    gradient = x.T @ dz + lambd * V, dz.sum(axis=0)
+    return loss, *gradient, 2 * (v * e).T @ z + lambd * W, 2 * (v * e).sum(axis=0)
+
+
+def test_objective_and_gradient_match_the_weighted_reference():
+    R = random_ratings()
+    v = weights_like(R)
+    batch = weighted_batch(R, v)
+    network = small_network(batch, dtype=torch.float32)
+    loss, *gradient = reference(R, v, network, batch.encoding, 3.0)
+    found = float(add_gradient(network, batch.whole(), 3.0))
+    assert found == pytest.approx(loss, rel=1e-5)
+    parameters = network.weights[0], network.biases[0], network.decoder_weight
+    for parameter, expected in zip((*parameters, network.decoder_bias), gradient, strict=True):
+        np.testing.assert_allclose(parameter.grad.numpy(), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_hidden_cells_and_visible_ones_keep_their_weights(style):
+    R = random_ratings(40, 30)
+    v = weights_like(R)
+    batch = weighted_batch(R, v, style)
+    view, encoding = batch.hide(0.5, Draws(0)), batch.encoding
+    rows, columns = view.targets.rows().numpy(), view.targets.indices.numpy()
+    np.testing.assert_allclose(view.weights, v[rows, columns])
+    given_rows, given = view.rows.pattern.rows().numpy(), view.rows.pattern.indices.numpy()
+    visible = np.zeros_like(v)
+    visible[given_rows, given] = v[given_rows, given]
+    deviations = np.nan_to_num(R - encoding.reference)
+    biases = (visible * deviations).sum(axis=1) / (visible.sum(axis=1) + encoding.damping)
+    np.testing.assert_allclose(view.values, R[rows, columns] - biases[rows], atol=1e-5)
+    factors = 2 * encoding.scale / np.sqrt(np.maximum(v.sum(axis=1), 1))
+    expected = R[given_rows, given]
+    if style == "residuals":
+        expected = (deviations - biases[:, None])[given_rows, given]
+    expected = v[given_rows, given] * expected * factors[given_rows]
+    np.testing.assert_allclose(view.rows.channels[0], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_noise_counts_an_error_of_weight_2_twice():
+    rng = np.random.default_rng(0)
+    of_rows, of_codes = rng.random(300), rng.random(300)
+    errors = rng.normal(0, np.sqrt(0.5 + of_rows + 0.2 * of_codes))
+    counts = rng.integers(1, 4, 300)
+    args = errors, of_rows, of_codes
+    expected = measure_noise(*(np.repeat(a, counts) for a in args), 1.0)
+    found = measure_noise(*args, 1.0, counts.astype(float))
+    for name in ("noise", "spread", "code_spread"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-3)
+
+
+def test_penalties_are_those_of_the_held_out_ratings_that_weigh():
+    encoder, observed, sums, heldout = planted(0.15, 600)
+    rng = np.random.default_rng(0)
+    wrong = rng.random(heldout.nnz) < 0.3
+    data = np.where(wrong, rng.uniform(1, 5, heldout.nnz), heldout.data)
+    noisy = scipy.sparse.csr_array((data, heldout.indices, heldout.indptr), heldout.shape)
+    base = np.zeros(heldout.nnz)
+    weights = np.where(wrong, 1e-9, 2.0)
+    args = encoder, observed, sums
+    kept = noisy.copy()
+    kept.data[wrong] = np.nan
+    coordinates = kept.tocoo()
+    real = ~np.isnan(coordinates.data)
+    few = scipy.sparse.coo_array(
+        (coordinates.data[real], tuple(c[real] for c in coordinates.coords)), heldout.shape
+    ).tocsr()
+    found = choose_penalties(*args, noisy, base, Draws(0), weights=weights)
+    expected = choose_penalties(*args, few, base[real], Draws(0), weights=np.full(few.nnz, 2.0))
+    assert found.penalty == pytest.approx(expected.penalty, rel=1e-6)
+    assert found.bias_penalty == pytest.approx(expected.bias_penalty, rel=1e-6)
+    assert choose(*args, noisy).penalty != pytest.approx(expected.penalty, rel=0.05)
