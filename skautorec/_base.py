@@ -19,6 +19,7 @@ from ._data.inputs import (
     read_weights,
     refuse_other_index,
     refuse_overlap,
+    weights_of,
 )
 from ._data.lookup import Unknown, shown
 from ._data.ratings import Ratings
@@ -67,7 +68,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         tags.regressor_tags.poor_score = True
         return tags
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, **unknown: Any) -> Self:
         """Fit to ratings.
 
         Parameters
@@ -80,6 +81,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             (n_users, n_targets), each with its own range (that of all of y where a column with
             unobserved cells holds equal ratings); NaN or unstored cells are unobserved. None
             predicts X's own columns.
+        **unknown
+            Refused. Weights are given to `Ratings`, not here.
 
         Returns
         -------
@@ -92,12 +95,15 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             Parameters or ratings that cannot be used, or a training that diverged; the message says
             which and what to do.
         TypeError
-            Data that are not numbers.
+            Data that are not numbers, or an argument that there is not.
 
         Notes
         -----
-        The fitted estimator keeps the ratings, in the smallest type that holds them exactly.
+        The fitted estimator keeps the ratings, in the smallest type that holds them exactly, and
+        their weights.
         """
+        if unknown:
+            raise TypeError(_refused(next(iter(unknown))))
         return self._fit(X, y)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -416,7 +422,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             ``fit(X, y)``: true values of y's columns.
         sample_weight : array-like of shape (n_samples,), default=None
             Weight of each rating of `Ratings`, of each row (a user) of a matrix. None weights all
-            ratings alike.
+            ratings alike. Weights that `Ratings` have count too: they are multiplied.
 
         Returns
         -------
@@ -427,7 +433,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         ------
         ValueError
             A cell observed both in X and in y, shapes that differ, another number of weights than
-            of samples, or nothing to score.
+            of samples, weights of `Ratings` that are all 0, or nothing to score.
 
         Notes
         -----
@@ -445,7 +451,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
 
         fitted = fitted_of(self)
         if isinstance(X, Ratings):
-            weights = read_weights(sample_weight, len(X), "ratings")
+            weights = weights_of(X, sample_weight)
             if y is None:
                 X.check_values()
             truth = X.values if y is None else y
@@ -540,6 +546,17 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
 def _published(fitted: Fitted, attributes: dict[str, Any]) -> dict[str, Any]:
     """All attributes of a fitted estimator."""
     return fitted.attributes() | attributes | {"_fitted": fitted}
+
+
+def _refused(name: str) -> str:
+    """What to say of an argument that fit has not."""
+    if name != "sample_weight":
+        return f"fit() got an unexpected keyword argument {name!r}."
+    return (
+        "fit has no sample_weight: weights belong to the ratings, so that every split takes them "
+        "along. Give them to Ratings(..., weights=...), or name their column in "
+        "Ratings.from_frame(..., weight=...). " + see("data.html#weights")
+    )
 
 
 def fitted_of(estimator: RatingRegressor) -> Fitted:

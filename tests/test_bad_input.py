@@ -479,7 +479,7 @@ def test_control_c_interrupts_training():
 
 @pytest.mark.parametrize("n_held_out", [0, 1])
 def test_training_on_too_few_held_out_ratings_is_not_ended_by_them(n_held_out, monkeypatch):
-    def hold_out(split, cells):
+    def hold_out(split, cells, weights):
         return np.arange(cells.nnz) < n_held_out
 
     monkeypatch.setattr(fit._Split, "_is_out", hold_out)

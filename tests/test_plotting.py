@@ -531,3 +531,28 @@ def test_what_is_no_ranking_is_refused(model, parts):
         RankingDisplay.from_estimator(model, parts[1].to_matrix())
     with pytest.raises(ValueError, match="n is 0"):
         RankingDisplay.from_estimator(model, parts[1], n=0)
+
+
+def test_displays_of_errors_use_weights(ratings):
+    model = BiasRegressor().fit(ratings)
+    weights = np.random.default_rng(0).choice([0.0, 0.5, 3.0], len(ratings))
+    table = Ratings(ratings.users, ratings.items, ratings.values, weights=weights)
+    squared = np.square(ratings.values - model.predict(ratings))
+    rmse = np.sqrt(np.average(squared, weights=weights))
+    display = ErrorByActivityDisplay.from_estimator(model, table, n_bins=1)
+    assert display.overall_rmse == pytest.approx(rmse) == display.rmse[0]
+    few = ErrorByActivityDisplay.from_estimator(model, ratings[weights == 3], n_bins=1)
+    only = Ratings(
+        ratings.users, ratings.items, ratings.values, weights=np.where(weights == 3, 7.0, 0.0)
+    )
+    same = ErrorByActivityDisplay.from_estimator(model, only, n_bins=1)
+    np.testing.assert_allclose(same.standard_error, few.standard_error)
+    np.testing.assert_allclose(same.rmse, few.rmse)
+    of_all = UncertaintyDisplay.from_estimator(model, only)
+    of_few = UncertaintyDisplay.from_estimator(model, ratings[weights == 3])
+    np.testing.assert_allclose(of_all.coverage, of_few.coverage)
+    for bad in (-weights, 0 * weights):
+        with pytest.raises(ValueError, match="give numbers from 0 on, at least one above it"):
+            UncertaintyDisplay.from_predictions(
+                ratings.values, ratings.values, weights + 1, sample_weight=bad
+            )

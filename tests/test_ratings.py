@@ -9,6 +9,7 @@ import xml.etree.ElementTree
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -635,3 +636,83 @@ def test_categories_of_polars_are_read_through_arrow():
     tables = (frame, frame.to_arrow())
     read = [content(Ratings.from_frame(table, user="u", item="i", rating="r")) for table in tables]
     assert read[0] == read[1] == [("b", "x", 1), ("a", "x", 2), ("b", "y", 3)]
+
+
+def weighted(**changed):
+    return table(weights=[1, 2.5, 0, 3], **changed)
+
+
+def test_weights_go_with_every_table_made_of_it():
+    ratings = weighted()
+    assert ratings.weights.tolist() == [1, 2.5, 0, 3] and ratings.weights.dtype == np.float64
+    assert ratings[1:].weights.tolist() == [2.5, 0, 3]
+    assert ratings[[3, 0]].weights.tolist() == [3, 1]
+    assert ratings.with_values([1, 2, 3, 4]).weights.tolist() == [1, 2.5, 0, 3]
+    assert pickle.loads(pickle.dumps(ratings)).weights.tolist() == [1, 2.5, 0, 3]
+    assert train_test_split(ratings, shuffle=False, test_size=2)[1].weights.tolist() == [0, 3]
+    frame = ratings.to_frame()
+    assert frame.columns.tolist() == ["user_id", "item_id", "rating", "timestamp", "weight"]
+    names = {"user": "user_id", "item": "item_id", "rating": "rating", "weight": "weight"}
+    assert Ratings.from_frame(frame, **names).weights.tolist() == [1, 2.5, 0, 3]
+    assert table().weights is None and "weight" not in table().to_frame()
+    for one in (ratings, ratings[1:], pickle.loads(pickle.dumps(ratings))):
+        with pytest.raises(ValueError, match="read-only"):
+            one.weights[0] = 2
+
+
+def test_weights_are_shown():
+    assert repr(weighted()).endswith("from 0.0 to 5.0, weighted>")
+    html = weighted()._repr_html_()
+    assert "<th>weight</th>" in html and "<td>40</td><td>1.0</td>" in html
+
+
+def test_tables_pickled_without_weights_have_none():
+    state = vars(table()).copy()
+    del state["_weights"]
+    old = Ratings.__new__(Ratings)
+    old.__setstate__(state)
+    assert old.weights is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, 1, -1, 1], "weight at position 2 is -1; 1 of 4 weights are no numbers from 0 to"),
+        ([1, NAN, 1, NAN], "weight at position 1 is nan; 2 of 4"),
+        ([INF, 1, 1, 1], "weight at position 0 is inf; 1 of 4"),
+        ([1, 1, 1, 2e6], "weight at position 3 is 2e.06.*divide them by their mean"),
+        ([0, 0, 0, 0], "no ratings: all 4 weights are 0"),
+        ([1, 1, 1], "Lengths differ:.*weights has 3"),
+        ([[1, 1, 1, 1]], "weights has shape"),
+    ],
+)
+def test_bad_weights_are_refused(weights, message):
+    with pytest.raises(ValueError, match=message):
+        table(weights=weights)
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    with pytest.raises(TypeError, match="weights holds"):
+        table(weights=["a", "b", "c", "d"])
+
+
+def test_a_bad_column_of_weights_is_named():
+    frame = pd.DataFrame({"u": [1, 2], "i": [1, 1], "r": [1, 2], "w": [1, -1]})
+    with pytest.raises(ValueError, match="weight at position 1 is -1"):
+        Ratings.from_frame(frame, user="u", item="i", rating="r", weight="w")
+    with pytest.raises(ValueError, match="'v'"):
+        Ratings.from_frame(frame, user="u", item="i", rating="r", weight="v")
+
+
+def test_duplicates_are_weighted():
+    given = [0, 1, 0, 2, 0, 2], [0, 0, 0, 1, 0, 1], [1, 2, 5, 4, 3, 2]
+    times, weights = [3, 1, 2, 2, 1, 1], [1, 1, 2, 0, 1, 0]
+    mean = Ratings(*given, timestamps=times, weights=weights, duplicates="mean")
+    assert mean.users.tolist() == [0, 1, 2] and mean.timestamps.tolist() == [3, 1, 2]
+    assert mean.values.tolist() == [3.5, 2, 3] and mean.weights.tolist() == [4, 1, 0]
+    last = Ratings(*given, timestamps=times, weights=weights, duplicates="last")
+    assert sorted(zip(last.values.tolist(), last.weights.tolist(), strict=True)) == [
+        (1, 1), (2, 1), (4, 0),
+    ]  # fmt: skip
+    ones = Ratings(*given, weights=np.ones(6), duplicates="mean")
+    np.testing.assert_allclose(ones.values, Ratings(*given, duplicates="mean").values)

@@ -1,16 +1,20 @@
 """Weights of ratings: in every sum of the objective, and in all that is solved and measured."""
 
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse
 import torch
-from conftest import ACTIVATIONS
+from conftest import ACTIVATIONS, new, with_nan
+from sklearn.metrics import r2_score
+from sklearn.model_selection import KFold, cross_val_score
 from test_codes import random_encoder
 from test_objective import random_ratings, small_network, to_csr
 from test_penalties import choose, planted
 from test_ridge import Shared, prior_of, problem
 
-from skautorec import Ratings
+from skautorec import AutoRecRegressor, Ratings
 from skautorec._core import ridge
 from skautorec._core.biases import fit_biases
 from skautorec._core.codes import CellCodes
@@ -20,6 +24,7 @@ from skautorec._core.matrix import rows_of_cells
 from skautorec._core.noise import measure_noise
 from skautorec._core.penalties import choose_penalties
 from skautorec._core.training import Batch, add_gradient
+from skautorec.baselines import BiasRegressor, PopularityRecommender
 
 STYLES = ["ratings", "residuals"]
 
@@ -288,3 +293,274 @@ def test_penalties_are_those_of_the_held_out_ratings_that_weigh():
     assert found.penalty == pytest.approx(expected.penalty, rel=1e-6)
     assert found.bias_penalty == pytest.approx(expected.bias_penalty, rel=1e-6)
     assert choose(*args, noisy).penalty != pytest.approx(expected.penalty, rel=0.05)
+
+
+# Estimators
+
+WAYS = {
+    "adam": {},
+    "sgd in batches, two": {"solver": "sgd", "batch_size": 9, "n_estimators": 2},
+    "rmsprop without dropout": {"solver": "rmsprop", "dropout": 0.0},
+    "lbfgs": {"solver": "lbfgs"},
+    "rprop, deep, two": {"solver": "rprop", "hidden_units": (7, 4), "n_estimators": 2},
+}
+ARRAYS = ("user_factors_", "item_factors_", "user_bias_", "item_bias_")
+
+
+def content(model):
+    """All that predictions are made of."""
+    noise = [] if not hasattr(model, "decoder_lambd_") else model._fitted.model.noise
+    return [*(getattr(model, name) for name in ARRAYS), noise]
+
+
+def assert_same(one, other):
+    for a, b in zip(content(one), content(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def product(model):
+    factors = model.user_factors_ @ model.item_factors_.T
+    return factors + model.user_bias_[:, None] + model.item_bias_
+
+
+@pytest.fixture(params=WAYS)
+def way(request):
+    return WAYS[request.param]
+
+
+@pytest.fixture(scope="module")
+def light(ratings):
+    """Which ratings hardly weigh: some of all, and all of some users and items."""
+    chosen = np.random.default_rng(0).random(len(ratings)) < 0.2
+    return chosen | (ratings.users % 8 == 3) | (ratings.items % 9 == 2)
+
+
+def test_weights_of_one_change_no_bit(kind, way, ratings):
+    model = new(kind, **way).fit(weighted(ratings, np.ones(len(ratings))))
+    assert_same(model, new(kind, **way).fit(ratings))
+    assert model._fitted.training.weights is None
+
+
+def test_ratings_of_weight_zero_are_not_there_to_the_bit(kind, way, ratings, light):
+    weights = some_weights(len(ratings))
+    model = new(kind, **way).fit(weighted(ratings, np.where(light, 0.0, weights)))
+    few = weighted(ratings, weights)[~light]
+    assert_same(model, new(kind, **way).fit(few))
+    # Neither are they seen, nor do they set the range.
+    assert model._fitted.seen.nnz == (~light).sum()
+    wild = Ratings(
+        np.append(ratings.users, 0), np.append(ratings.items, 49), np.append(ratings.values, 40.0),
+        weights=np.append(np.ones(len(ratings)), 0.0), duplicates="last",
+    )  # fmt: skip
+    assert BiasRegressor().fit(wild).rating_range_ == (1, 5)
+
+
+def test_everything_is_continuous_where_weights_go_to_zero(kind, way, ratings, light):
+    weights = some_weights(len(ratings))
+    few = new(kind, **way).fit(weighted(ratings, weights)[~light])
+    # So light that Adam, which divides gradients by their size, does not see them.
+    model = new(kind, **way).fit(weighted(ratings, np.where(light, 1e-14, weights)))
+    np.testing.assert_allclose(product(model), product(few), atol=2e-5)
+    pairs = ratings[:200]
+    for a, b in zip(model.predict(pairs, True), few.predict(pairs, True), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+    np.testing.assert_allclose(model.decoder_lambd_, few.decoder_lambd_, rtol=1e-4)
+    np.testing.assert_allclose(model.loss_curve_, few.loss_curve_, rtol=1e-3)
+    np.testing.assert_allclose(model.validation_scores_, few.validation_scores_, atol=1e-4)
+
+
+def test_a_little_weight_changes_little(kind, ratings):
+    weights = some_weights(len(ratings))
+    predicted = [
+        product(new(kind, solver="lbfgs").fit(weighted(ratings, weights * factor)))
+        for factor in (1.0, 1.0001, 2.0)
+    ]
+    assert np.abs(predicted[1] - predicted[0]).max() < 2e-3
+    # Their size counts, not their ratio alone: penalties weigh half as much.
+    assert np.abs(predicted[2] - predicted[0]).max() > 0.02
+
+
+@pytest.mark.parametrize("n_estimators", [1, 2])
+def test_fitted_rows_are_those_of_weighted_brute_force(kind, n_estimators, ratings):
+    v = np.zeros((80, 50))
+    v[ratings.users, ratings.items] = some_weights(len(ratings))
+    table = weighted(ratings, v[ratings.users, ratings.items])
+    model = new(kind, n_estimators=n_estimators).fit(table)
+    R, predicted = with_nan(ratings), np.zeros((80, 50))
+
+    def row(encoder, values, z, weights):
+        roots = np.sqrt(weights)
+        shift = values - encoder.prior_bias - z @ encoder.prior_weight
+        features = np.column_stack((z, np.ones(len(z)))) * roots[:, None]
+        penalties = [encoder.penalty] * z.shape[1] + [encoder.bias_penalty]
+        left = features.T @ features + np.diag(penalties)
+        moved = np.linalg.solve(left, features.T @ (roots * shift))
+        return moved + np.append(encoder.prior_weight, encoder.prior_bias)
+
+    for member in model._fitted.model.members:
+        left = R
+        if member.item is not None:
+            encoder = member.item.encoder
+            codes, of_items = weighted_encode(encoder, R.T, v.T)
+            left = np.full_like(R, np.nan)
+            for user, rated in enumerate(v > 0):
+                others = v.T[rated].copy()
+                others[:, user] = 0
+                z, biases = weighted_encode(encoder, R.T[rated], others)
+                solved = row(encoder, R[user, rated] - biases, z, v[user, rated])
+                predicted[user] += codes @ solved[:-1] + solved[-1] + of_items
+                left[user, rated] = R[user, rated] - biases - z @ solved[:-1] - solved[-1]
+        if member.user is not None:
+            encoder = member.user.encoder
+            codes, of_users = weighted_encode(encoder, R, v)
+            for item, rated in enumerate(v.T > 0):
+                others = v[rated].copy()
+                others[:, item] = 0
+                z, biases = weighted_encode(encoder, R[rated], others)
+                shift = 0 if encoder.on_residuals else biases
+                solved = row(encoder, left[rated, item] - shift, z, v[rated, item])
+                predicted[:, item] += codes @ solved[:-1] + solved[-1]
+                predicted[:, item] += 0 if encoder.on_residuals else of_users
+    expected = predicted / n_estimators
+    np.testing.assert_allclose(
+        model.predict(table), np.clip(expected, 1, 5)[table.users, table.items], atol=1e-6
+    )
+    # Rows of training users are theirs, weights included, and so are their deviations.
+    again, std = model.predict(ratings.to_matrix(), return_std=True)
+    np.testing.assert_allclose(again, np.clip(expected, 1, 5), atol=1e-6)
+    np.testing.assert_allclose(
+        std[ratings.users, ratings.items], model.predict(ratings, return_std=True)[1], atol=1e-6
+    )
+
+
+def test_the_mean_code_and_the_mean_row_count_weights(ratings):
+    v = np.zeros((50, 80))
+    v[ratings.items, ratings.users] = some_weights(len(ratings)) * 0.02
+    table = weighted(ratings, v[ratings.items, ratings.users])
+    model = new("item", validation_fraction=1e-9).fit(table)
+    encoder = model._fitted.model.parts[0].encoder
+    n = v.sum(axis=1, keepdims=True)
+    assert (n < 1).any()
+    # Codes that are not drawn to anything.
+    codes = weighted_encode(encoder, with_nan(ratings).T, v)[0] / np.minimum(n, 1)
+    weights = (n * np.minimum(n, 1))[:, 0]
+    np.testing.assert_allclose(np.average(codes, axis=0, weights=weights), 0, atol=1e-6)
+
+
+def test_deviations_fall_with_weights(kind, ratings):
+    light = np.where(ratings.users < 40, 0.1, 1.0)
+    model = new(kind).fit(weighted(ratings, light))
+    _, std = model.predict(ratings, return_std=True)
+    _, usual = new(kind).fit(ratings).predict(ratings, return_std=True)
+    ratio = std / usual
+    assert ratio[ratings.users < 40].mean() > 1.02 * ratio[ratings.users >= 40].mean()
+
+
+@pytest.mark.parametrize("kind", ["item", "user"])
+def test_new_users_have_weights_of_one(kind, ratings):
+    train = ratings[ratings.users > 9]
+    weights = some_weights(len(train))
+    model = new(kind).fit(weighted(train, weights))
+    rows = ratings.to_matrix()[:10]
+    encoder = model._fitted.model.parts[0].encoder
+    if kind == "user":
+        dense = with_nan(rows)
+        codes, biases = weighted_encode(encoder, dense, (~np.isnan(dense)).astype(float))
+        np.testing.assert_allclose(model.fold_in(rows)[0], codes, atol=1e-9)
+    # A row of other ratings of a known user: those that are not in the training weigh 1.
+    known = train.to_matrix()[[20]].tolil()
+    unrated = int(np.setdiff1d(np.arange(50), known.rows[0])[0])
+    known[0, unrated] = 5.0
+    query = model._fitted.query(scipy.sparse.csr_array(known))
+    assert query.known.tolist() == [20]
+    cell = query.ratings.indices == unrated
+    assert query.weights[cell] == 1 and np.isnan(query.own[cell])
+    theirs = train.users == 20
+    order = np.argsort(train.items[theirs])
+    np.testing.assert_array_equal(query.weights[~cell], weights[theirs][order])
+
+
+def test_lists_by_relevance_do_not_look_at_weights(ratings):
+    table = weighted(ratings, some_weights(len(ratings)))
+    exposures = [new("item").fit(one)._fitted.exposure for one in (ratings, table)]
+    for name in ("components", "popularity"):
+        np.testing.assert_array_equal(*(getattr(one, name) for one in exposures))
+
+
+@pytest.mark.parametrize("make", [lambda: new("both"), BiasRegressor, PopularityRecommender])
+@pytest.mark.parametrize("exact", [True, False])
+def test_weights_survive_saving_and_pickling(make, exact, ratings, tmp_path):
+    weights = some_weights(len(ratings)) + (0 if exact else 0.1)
+    model = make().fit(weighted(ratings, weights))
+    dtype = np.float32 if exact else np.float64
+    assert model._fitted.training.weights.dtype == dtype
+    model.save(tmp_path / "model")
+    R = ratings.to_matrix()
+    for other in (type(model).load(tmp_path / "model"), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(
+            other._fitted.training.weights, model._fitted.training.weights
+        )
+        for X in (ratings, R):
+            for a, b in zip(other.predict(X, True), model.predict(X, True), strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "estimator", [BiasRegressor(), BiasRegressor((3, 5)), PopularityRecommender()]
+)
+def test_baselines_count_weights(estimator, ratings, light):
+    weights = some_weights(len(ratings))
+    few = weighted(ratings, weights)[~light]
+    expected = estimator.fit(few).predict(ratings)
+    none = estimator.fit(weighted(ratings, np.where(light, 0, weights))).predict(ratings)
+    np.testing.assert_array_equal(none, expected)
+    small = estimator.fit(weighted(ratings, np.where(light, 1e-12, weights))).predict(ratings)
+    np.testing.assert_allclose(small, expected, atol=1e-5)
+    assert np.abs(estimator.fit(ratings).predict(ratings) - expected).max() > 0.05
+    assert_same(estimator.fit(weighted(ratings, np.ones(len(ratings)))), estimator.fit(ratings))
+
+
+def test_popularity_counts_ratings_and_averages_weights():
+    table = Ratings([0, 1, 2, 3], [0, 0, 1, 1], [1, 5, 3, 3], weights=[1, 3, 1, 1])
+    model = PopularityRecommender().fit(table)
+    assert model.item_counts_.tolist() == [2, 2]
+    shares = 4 / (4 + model.damping_), 2 / (2 + model.damping_)
+    means = model.item_bias_ - (model.item_bias_ - [4, 3])  # the weighted means themselves
+    centre = (model.item_bias_ - shares * means) / (1 - np.array(shares))
+    assert centre[0] == pytest.approx(centre[1])
+
+
+# Scores and splits
+
+
+def test_splits_take_weights_along_and_scores_use_them(ratings):
+    weights = some_weights(len(ratings))
+    table = weighted(ratings, weights)
+    cv = KFold(3, shuffle=True, random_state=0)
+    found = cross_val_score(BiasRegressor(), table, cv=cv)
+    for score, (train, test) in zip(found, cv.split(table), strict=True):
+        model = BiasRegressor().fit(weighted(ratings[train], weights[train]))
+        predicted = model.predict(ratings[test])
+        expected = r2_score(ratings.values[test], predicted, sample_weight=weights[test])
+        assert score == pytest.approx(expected)
+        more = np.arange(len(test)) % 3 + 1.0
+        expected = r2_score(ratings.values[test], predicted, sample_weight=more * weights[test])
+        assert model.score(table[test], sample_weight=more) == pytest.approx(expected)
+        assert model.score(table[test], table.values[test]) == pytest.approx(score)
+
+
+@pytest.mark.parametrize("estimator", [AutoRecRegressor(4, max_iter=2), BiasRegressor()])
+def test_fit_says_where_weights_belong(estimator, ratings):
+    message = r"no sample_weight.*Ratings\(..., weights=...\).*from_frame\(..., weight=...\)"
+    with pytest.raises(TypeError, match=message):
+        estimator.fit(ratings, sample_weight=np.ones(len(ratings)))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'weight'"):
+        estimator.fit(ratings, weight=1)
+
+
+def test_slices_in_which_nothing_weighs_are_refused(ratings):
+    table = weighted(ratings, np.arange(len(ratings)) >= 10)
+    with pytest.raises(ValueError, match="All 10 weights of these Ratings are 0"):
+        BiasRegressor().fit(table[:10])
+    with pytest.raises(ValueError, match="All 10 weights of these Ratings are 0"):
+        BiasRegressor().fit(ratings).score(table[:10])

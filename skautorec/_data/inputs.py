@@ -39,6 +39,7 @@ __all__ = [
     "refuse_other_index",
     "refuse_overlap",
     "warn_of_outsiders",
+    "weights_of",
 ]
 
 # Share of each row's ratings that score(X) hides, and the seed of the choice: constants, so that
@@ -255,6 +256,20 @@ def read_weights(sample_weight: Any, n_samples: int, of: str) -> np.ndarray | No
     if len(weights) != n_samples:
         raise ValueError(
             f"sample_weight has {len(weights)} values for {n_samples} {of}; give one for each."
+        )
+    return weights
+
+
+def weights_of(ratings: Ratings, sample_weight: Any) -> np.ndarray | None:
+    """Weights of a table times those given beside it; None where there are none."""
+    weights = read_weights(sample_weight, len(ratings), "ratings")
+    if ratings.weights is None:
+        return weights
+    weights = ratings.weights if weights is None else ratings.weights * weights
+    if not weights.any():
+        raise ValueError(
+            f"All {len(weights)} weights of these Ratings are 0, so that there is nothing to "
+            "score; give ratings that count."
         )
     return weights
 

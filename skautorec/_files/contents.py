@@ -276,6 +276,15 @@ def _fits(part: ItemPart) -> bool:
     return len(tables) == part.encoder.encoding.n_channels and tables[0].shape[1] == width
 
 
+def _are_weighted(training: TrainingSet) -> bool:
+    """Whether weights, if there are any, are those of the ratings, and each is above 0."""
+    weights = training.weights
+    if weights is None:
+        return True
+    is_one_each = training.y is None and len(weights) == training.inputs.nnz
+    return is_one_each and bool((weights > 0).all())
+
+
 _MEMBER = Record(
     Member,
     lambda member: len(member.parts) > 0,
@@ -287,7 +296,7 @@ _MEMBER = Record(
             sums=Record(
                 Sums,
                 tables=Many(lambda i: Array("f8", "columns", "width"), tuple),
-                counts=Array("i8", "columns", low=0),
+                counts=Array("i8 f8", "columns", low=0),
                 deviations=Array("f8", "columns"),
             ),
         )
@@ -319,7 +328,11 @@ _TARGETS = {"target_items": Vocabulary("targets"), "target_scale": _scale("targe
 _ALL = {
     "target_ndim": Choice(1, 2),
     "training": Record(
-        TrainingSet, inputs=Cells("users", "items"), y=Optional(Cells("users", "targets"))
+        TrainingSet,
+        _are_weighted,
+        inputs=Cells("users", "items"),
+        y=Optional(Cells("users", "targets")),
+        weights=Optional(Array("f4 f8", "weights", low=0)),
     ),
     "user_factors": Array("f8", "users", "factors"),
     "user_bias": Array("f8", "users", high=_RATINGS),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._base import RatingRegressor
-from ._base import Display, check_columns, check_estimator, merge_kwargs, predict_heldout
+from ._base import Display, check_estimator, check_weighted, merge_kwargs, predict_heldout
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,7 +98,7 @@ class ErrorByActivityDisplay(Display):
             users, a row each, which are counted themselves.
         y : array-like or sparse matrix, default=None
             With `Ratings`: the true ratings; None takes ``X.values``. With a matrix: held-out
-            ratings, as in `AutoRecRegressor.score`.
+            ratings, as in `AutoRecRegressor.score`. Weights of `Ratings` count.
         n_bins : int, default=5
             Bins with about as many of the predicted ratings in each.
         name : str, default=None
@@ -125,8 +125,10 @@ class ErrorByActivityDisplay(Display):
         """
         check_estimator(estimator)
         name = type(estimator).__name__ if name is None else name
+        *columns, weights = predict_heldout(estimator, X, y)
         return cls.from_predictions(
-            *predict_heldout(estimator, X, y),
+            *columns,
+            sample_weight=weights,
             n_bins=n_bins,
             name=name,
             ax=ax,
@@ -140,6 +142,7 @@ class ErrorByActivityDisplay(Display):
         y_pred: Any,
         n_known: Any,
         *,
+        sample_weight: Any = None,
         n_bins: int = 5,
         name: str | None = None,
         ax: Axes | None = None,
@@ -153,6 +156,8 @@ class ErrorByActivityDisplay(Display):
             True and predicted ratings.
         n_known : array-like of shape (n_ratings,)
             How many ratings of its user the model knew.
+        sample_weight : array-like of shape (n_ratings,), default=None
+            Weights of the squared errors; ratings of weight 0 are left out. None weights all alike.
         n_bins : int, default=5
             Bins with about as many of the predicted ratings in each; one number of known ratings
             is never split, so there may be fewer.
@@ -170,20 +175,21 @@ class ErrorByActivityDisplay(Display):
         Raises
         ------
         ValueError
-            Lengths differ, or ``n_bins`` is below 1.
+            Lengths differ, a weight is negative, all are 0, or ``n_bins`` is below 1.
         TypeError
             ``n_bins`` is not an integer.
         ImportError
             Matplotlib is not installed.
         """
-        y_true, y_pred, n_known = check_columns(y_true, y_pred, n_known)
+        columns, weights = check_weighted(sample_weight, y_true, y_pred, n_known)
+        y_true, y_pred, n_known = columns
         squared, n_known = np.square(y_true - y_pred), n_known.astype(np.int64)
         members = _quantile_bins(n_known, n_bins)
         display = cls(
             np.array([(n_known[one].min(), n_known[one].max()) for one in members]),
-            np.array([np.sqrt(squared[one].mean()) for one in members]),
-            np.array([_standard_error_of_rmse(squared[one]) for one in members]),
-            float(np.sqrt(squared.mean())),
+            np.array([_rmse(squared[one], weights[one]) for one in members]),
+            np.array([_standard_error_of_rmse(squared[one], weights[one]) for one in members]),
+            _rmse(squared, weights),
             name=name,
         )
         return display.plot(ax, **errorbar_kwargs)
@@ -259,9 +265,14 @@ def _quantile_bins(numbers: np.ndarray, n_bins: Any) -> list[np.ndarray]:
     return [bins == one for one in np.unique(bins)]
 
 
-def _standard_error_of_rmse(squared: np.ndarray) -> float:
+def _rmse(squared: np.ndarray, weights: np.ndarray) -> float:
+    return float(np.sqrt(np.average(squared, weights=weights)))
+
+
+def _standard_error_of_rmse(squared: np.ndarray, weights: np.ndarray) -> float:
     """By the delta method: that of the mean square over twice the root."""
-    rmse = np.sqrt(squared.mean())
-    if len(squared) < 2 or rmse == 0:
+    n, rmse = len(squared), _rmse(squared, weights)
+    if n < 2 or rmse == 0:
         return 0.0
-    return float(squared.std(ddof=1) / np.sqrt(len(squared)) / (2 * rmse))
+    deviations = weights / weights.sum() * (squared - rmse**2)
+    return float(np.linalg.norm(deviations) * np.sqrt(n / (n - 1)) / (2 * rmse))

@@ -9,14 +9,21 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from .._base import RatingRegressor, fitted_of
-from .._data.inputs import read_heldout, refuse_overlap
+from .._data.inputs import read_heldout, refuse_overlap, weights_of
 from .._data.ratings import Ratings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Display", "check_columns", "check_estimator", "merge_kwargs", "predict_heldout"]
+__all__ = [
+    "Display",
+    "check_columns",
+    "check_estimator",
+    "check_weighted",
+    "merge_kwargs",
+    "predict_heldout",
+]
 
 
 class Display:
@@ -49,14 +56,18 @@ def check_estimator(estimator: Any, method: str = "predict") -> None:
 
 def predict_heldout(
     estimator: RatingRegressor, X: Any, y: Any, return_std: bool = False
-) -> tuple[np.ndarray, Any, np.ndarray]:
-    """Held-out ratings, what is predicted for them, and how many of each one's user are known."""
+) -> tuple[np.ndarray, Any, np.ndarray, np.ndarray | None]:
+    """Held-out ratings, what is predicted for them, how many of each one's user are known, weights.
+
+    Only `Ratings` have weights, and not all have.
+    """
     fitted = fitted_of(estimator)
     if isinstance(X, Ratings):
         # Unknown users have code -1, which finds the 0 at the end.
         counts = np.append(np.diff(fitted.seen.indptr), 0)
         n_known = counts[fitted.user_ids.translate(X._users)[X.users]]
-        return X.values if y is None else y, estimator.predict(X, return_std=return_std), n_known
+        predicted = estimator.predict(X, return_std=return_std)
+        return X.values if y is None else y, predicted, n_known, weights_of(X, None)
     if y is None:
         raise ValueError(
             "With a matrix give y too, the held-out ratings of its users; those in X are what they "
@@ -71,10 +82,10 @@ def predict_heldout(
     users = fitted.fold_in(query)
     predicted = fitted.predict_cells(users, cells)
     if not return_std:
-        return cells.data, predicted, n_known
+        return cells.data, predicted, n_known, None
     rows, items = cells.tocoo().coords
     std = fitted.deviations(users, query, rows, items)
-    return cells.data, (predicted, std), n_known
+    return cells.data, (predicted, std), n_known, None
 
 
 def merge_kwargs(usual: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -95,6 +106,18 @@ def check_columns(*columns: Any) -> list[np.ndarray]:
             "infinite; give at least one rating, and leave out those without a number."
         )
     return arrays
+
+
+def check_weighted(sample_weight: Any, *columns: Any) -> tuple[list[np.ndarray], np.ndarray]:
+    """Columns and weights of what counts: where no weights are given, each counts 1."""
+    weights = np.ones(len(columns[0])) if sample_weight is None else sample_weight
+    *arrays, weights = check_columns(*columns, weights)
+    if (weights < 0).any() or not weights.any():
+        raise ValueError(
+            f"sample_weight has {(weights < 0).sum()} negative numbers of {len(weights)}, and "
+            f"{(weights > 0).sum()} above 0; give numbers from 0 on, at least one above it."
+        )
+    return [array[weights > 0] for array in arrays], weights[weights > 0]
 
 
 def _pyplot(who: str) -> Any:

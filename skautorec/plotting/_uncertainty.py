@@ -8,7 +8,7 @@ import numpy as np
 import scipy.stats
 
 from .._base import RatingRegressor
-from ._base import Display, check_columns, check_estimator, merge_kwargs, predict_heldout
+from ._base import Display, check_estimator, check_weighted, merge_kwargs, predict_heldout
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +86,7 @@ class UncertaintyDisplay(Display):
             Ratings to predict, or the known ratings of users, a row each.
         y : array-like or sparse matrix, default=None
             With `Ratings`: the true ratings; None takes ``X.values``. With a matrix: held-out
-            ratings, as in `AutoRecRegressor.score`.
+            ratings, as in `AutoRecRegressor.score`. Weights of `Ratings` count.
         name : str, default=None
             Name for the legend; None is the estimator's class.
         ax : matplotlib Axes, default=None
@@ -111,8 +111,10 @@ class UncertaintyDisplay(Display):
         """
         check_estimator(estimator)
         name = type(estimator).__name__ if name is None else name
-        y_true, (y_pred, y_std), _ = predict_heldout(estimator, X, y, return_std=True)
-        return cls.from_predictions(y_true, y_pred, y_std, name=name, ax=ax, **line_kwargs)
+        y_true, (y_pred, y_std), _, weights = predict_heldout(estimator, X, y, return_std=True)
+        return cls.from_predictions(
+            y_true, y_pred, y_std, sample_weight=weights, name=name, ax=ax, **line_kwargs
+        )
 
     @classmethod
     def from_predictions(
@@ -121,6 +123,7 @@ class UncertaintyDisplay(Display):
         y_pred: Any,
         y_std: Any,
         *,
+        sample_weight: Any = None,
         name: str | None = None,
         ax: Axes | None = None,
         **line_kwargs: Any,
@@ -131,6 +134,8 @@ class UncertaintyDisplay(Display):
         ----------
         y_true, y_pred, y_std : array-like of shape (n_ratings,)
             True and predicted ratings and the predicted standard deviations.
+        sample_weight : array-like of shape (n_ratings,), default=None
+            How much each rating counts in the shares. None weights all alike.
         name : str, default=None
             Name for the legend.
         ax : matplotlib Axes, default=None
@@ -145,11 +150,13 @@ class UncertaintyDisplay(Display):
         Raises
         ------
         ValueError
-            Lengths differ, or a standard deviation is not positive.
+            Lengths differ, a standard deviation is not positive, a weight is negative, or all are
+            0.
         ImportError
             Matplotlib is not installed.
         """
-        y_true, y_pred, y_std = check_columns(y_true, y_pred, y_std)
+        columns, weights = check_weighted(sample_weight, y_true, y_pred, y_std)
+        y_true, y_pred, y_std = columns
         if not (y_std > 0).all():
             raise ValueError(
                 f"{(~(y_std > 0)).sum()} of {len(y_std)} standard deviations in y_std are not "
@@ -157,7 +164,7 @@ class UncertaintyDisplay(Display):
             )
         # A rating is inside from the level on at which the interval reaches it.
         reached = 2 * scipy.stats.norm.cdf(np.abs(y_true - y_pred) / y_std) - 1
-        coverage = (reached <= _LEVELS[:, None]).mean(axis=1)
+        coverage = np.average(reached <= _LEVELS[:, None], axis=1, weights=weights)
         return cls(_LEVELS, coverage, name=name).plot(ax, **line_kwargs)
 
     def plot(self, ax: Axes | None = None, **line_kwargs: Any) -> UncertaintyDisplay:
