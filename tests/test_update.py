@@ -430,3 +430,83 @@ def test_what_an_encoder_learned_of_inputs_goes_from_all_channels(past):
     np.testing.assert_array_equal(
         np.delete(without.weights[0], gone, axis=0), np.delete(encoder.weights[0], gone, axis=0)
     )
+
+
+# Weights.
+
+
+def reweighted(ratings, weights):
+    return Ratings(
+        ratings.users,
+        ratings.items,
+        ratings.values,
+        weights=weights,
+        user_ids=ratings.user_ids,
+        item_ids=ratings.item_ids,
+    )
+
+
+def weighted(ratings):
+    """The same ratings, of which some count more or less than once."""
+    draws = np.random.default_rng(0)
+    return reweighted(ratings, draws.choice([0.3, 1.0, 1.0, 2.5], len(ratings)))
+
+
+@pytest.mark.parametrize("at_fit", [False, True])
+def test_weights_come_with_ratings(world, past, kind, at_fit):
+    later = weighted(without(world, past))
+    model = fitted(kind, weighted(past) if at_fit else past)
+    ahead = copy.deepcopy(model).update(later)
+    users, items = anew(ahead)
+    np.testing.assert_allclose(ahead.user_factors_, users.factors, atol=TOLERANCE)
+    np.testing.assert_allclose(ahead.item_factors_, items.factors, atol=TOLERANCE)
+    for part in np.array_split(np.random.default_rng(1).permutation(len(later)), 9):
+        model.update(later[part])
+    np.testing.assert_allclose(everything(model, world), everything(ahead, world), atol=TOLERANCE)
+    # Encoding everything anew finds the same sums, weighted.
+    table = ahead._fitted._table()
+    assert table.weights is not None and len(table.weights) == table.inputs.nnz
+    for member in ahead._fitted.model.members:
+        if member.item is not None:
+            by_item = table.by_column
+            sums = member.item.encoder.sums(by_item.inputs, by_item.weights)
+            np.testing.assert_allclose(member.item.sums.tables[0], sums.tables[0], atol=1e-12)
+            np.testing.assert_allclose(member.item.sums.counts, sums.counts, atol=1e-12)
+
+
+def test_weights_of_nothing_and_of_one(world, past):
+    later, model = without(world, past), fitted("item", past)
+    expected = fitted("item", past).update(later[40:])
+    weights = np.ones(len(later))
+    weights[:40] = 0
+    model.update(reweighted(later, weights))
+    assert model._fitted.training.weights is None
+    assert model.drift_ == expected.drift_
+    np.testing.assert_array_equal(everything(model, world), everything(expected, world))
+    # And weights that are taken back.
+    model.update(reweighted(later[40:60], np.full(20, 3.0)))
+    assert model._fitted.training.weights is not None
+    model.update(later[40:60])
+    assert model._fitted.training.weights is None
+    np.testing.assert_allclose(everything(model, world), everything(expected, world), atol=1e-12)
+
+
+def test_weights_of_an_update_are_where_their_ratings_are(past):
+    model = fitted("item", past).update(reweighted(past[5:9], [2.0, 3.0, 4.0, 0.5]))
+    expected = np.ones(len(past))
+    expected[5:9] = [2, 3, 4, 0.5]
+    pairs = Ratings(past.users, past.items, expected).to_matrix()
+    np.testing.assert_array_equal(model._fitted.training.weights, pairs.data)
+    drift = model.drift_
+    assert drift.weight == drift.last_weight == 9.5
+
+
+def test_contributions_of_weighted_ratings_sum_to_the_prediction(past):
+    model = fitted("item", weighted(past))
+    user, item = past.user_ids[3], past.item_ids[5]
+    base, ids, added = model.explain(user, item, n=None)
+    prior = model._fitted._new_user()
+    row = prior.factors @ model.item_factors_[5] + prior.bias + model.item_bias_[5]
+    assert base == pytest.approx(row[0], abs=1e-6) and len(ids) == (past.users == 3).sum()
+    whole = model.user_factors_[3] @ model.item_factors_[5]
+    assert base + added.sum() == pytest.approx(whole + model.user_bias_[3] + model.item_bias_[5])

@@ -72,7 +72,7 @@ class TrainingSet(Table):
 
         def spliced(kept: np.ndarray, of_part: np.ndarray, new: np.ndarray) -> np.ndarray:
             changed = np.concatenate((of_part[stays], new))[order]
-            return _spliced(kept, ends, rows, changed, cuts)
+            return _spliced(kept, ends, rows, changed.astype(kept.dtype), cuts)
 
         dtype = max(old.dtype, _smallest(given.values, _DTYPES), key=_DTYPES.index)
         data = spliced(old.data.astype(dtype, copy=False), part.data, given.values)

@@ -20,6 +20,7 @@ from .table import (
     check_lengths,
     has_repetitions,
     join_timestamps,
+    join_weights,
     merge,
     merge_weighted,
     place_codes,
@@ -409,7 +410,7 @@ class Ratings:
             join_timestamps([part.timestamps for part in parts]),
         )
         ratings = cls.__new__(cls)
-        ratings._fill(columns, (users, items), duplicates)
+        ratings._fill(columns, (users, items), duplicates, join_weights(parts))
         return ratings
 
     def check_values(self) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "check_lengths",
     "has_repetitions",
     "join_timestamps",
+    "join_weights",
     "merge",
     "merge_weighted",
     "place_codes",
@@ -185,6 +186,15 @@ def read_timestamps(timestamps: np.ndarray) -> np.ndarray:
             f"{len(timestamps)} are. Leave out those ratings or the timestamps."
         )
     return np.array(timestamps)
+
+
+def join_weights(tables: list[Any]) -> np.ndarray | None:
+    """Weights of tables one after another; 1 where a table has none, None where no table has."""
+    weights = [table.weights for table in tables]
+    if all(one is None for one in weights):
+        return None
+    parts = zip(weights, map(len, tables), strict=True)
+    return np.concatenate([np.ones(n) if one is None else one for one, n in parts])
 
 
 def join_timestamps(columns: Sequence[np.ndarray | None]) -> np.ndarray | None:
