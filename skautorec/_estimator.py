@@ -178,6 +178,9 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
     - `Ratings`. A sample is one rating, and `predict` returns a vector. With it, ``KFold`` and
       every tool that uses it hide ratings and score them.
 
+    Ratings may have weights, which belong to `Ratings` and multiply the squares in the objective;
+    :ref:`weights` says what else.
+
     A user or an item without training ratings gets a prior: the mean decoder row on the decoded
     side, the mean code (weighted by ratings) on the encoded side. A prediction is never NaN.
 
@@ -606,6 +609,10 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
         ------
         ValueError
             After ``fit(X, y)`` with ``kind="item"``, whose encoded rows have several ranges.
+
+        Notes
+        -----
+        Ratings in its input count 1, whatever their weights were in training.
         """
         fitted = fitted_of(self)
         model, scale = fitted.model, fitted.targets.scale

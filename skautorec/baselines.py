@@ -78,6 +78,8 @@ class BiasRegressor(RatingRegressor):
     -----
     Inputs are those of `AutoRecRegressor`. A new user's bias comes from the ratings given, and is
     that of a training user with the same ratings; a user or an item without ratings gets the mean.
+    Where `Ratings` have weights, the squares and the numbers of ratings are weighted; those of new
+    users, and of rows of a matrix, count 1.
 
     With Gaussian biases and noise, the best damping is the variance of the noise over that of the
     biases. ``"auto"`` estimates these variances by restricted maximum likelihood [1]_, with
@@ -176,7 +178,8 @@ class PopularityRecommender(RatingRegressor):
 
     Notes
     -----
-    Inputs are those of `AutoRecRegressor`. Standard deviations, also those of `recommend`, are of a
+    Inputs are those of `AutoRecRegressor`. Where `Ratings` have weights, the means are weighted, while
+    every rating is one of ``item_counts_``, but for those of weight 0. Standard deviations, also those of `recommend`, are of a
     rating by anybody: the deviation of the ratings of an item and the uncertainty of its mean.
 
     Examples
