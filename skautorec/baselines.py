@@ -178,9 +178,10 @@ class PopularityRecommender(RatingRegressor):
 
     Notes
     -----
-    Inputs are those of `AutoRecRegressor`. Where `Ratings` have weights, the means are weighted, while
-    every rating is one of ``item_counts_``, but for those of weight 0. Standard deviations, also those of `recommend`, are of a
-    rating by anybody: the deviation of the ratings of an item and the uncertainty of its mean.
+    Inputs are those of `AutoRecRegressor`. Where `Ratings` have weights, the means are weighted;
+    ``item_counts_`` counts every rating once, but none of weight 0. Standard deviations, also those
+    of `recommend`, are of a rating by anybody: the deviation of the ratings of an item and the
+    uncertainty of its mean.
 
     Examples
     --------
