@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._core.matrix import ReadTable, rows_of_cells
 from ._core.messages import DOCUMENTATION, see, warn
+from ._data.frames import import_pandas, long_frame, wide_frame
 from ._data.ids import share_a_type
 from ._data.inputs import (
     TrainingInput,
@@ -26,7 +27,7 @@ from ._data.ratings import Ratings
 from ._files import File, load, save
 from ._fitted import Fitted, Trained
 from ._progress import Quiet
-from ._recommend import check_n, list_top, read_audience
+from ._recommend import as_long_frame, check_n, list_top, read_audience
 
 __all__ = ["RatingRegressor", "fitted_of"]
 
@@ -166,12 +167,16 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         raise NotImplementedError
 
     @overload
-    def predict(self, X: Any, return_std: Literal[False] = ...) -> np.ndarray: ...
+    def predict(
+        self, X: Any, return_std: Literal[False] = ..., *, as_frame: Literal[False] = ...
+    ) -> np.ndarray: ...
     @overload
-    def predict(self, X: Any, return_std: Literal[True]) -> tuple[np.ndarray, np.ndarray]: ...
+    def predict(
+        self, X: Any, return_std: Literal[True], *, as_frame: Literal[False] = ...
+    ) -> tuple[np.ndarray, np.ndarray]: ...
     @overload
-    def predict(self, X: Any, return_std: bool) -> Any: ...
-    def predict(self, X: Any, return_std: bool = False) -> Any:
+    def predict(self, X: Any, return_std: bool = ..., *, as_frame: bool = ...) -> Any: ...
+    def predict(self, X: Any, return_std: bool = False, *, as_frame: bool = False) -> Any:
         """Predict ratings.
 
         Parameters
@@ -183,18 +188,30 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             of training users, also with other ratings than in training; its notes say when.
         return_std : bool, default=False
             Also return the standard deviation of each rating, noise included, in rating units.
+        as_frame : bool, default=False
+            Return frames with labels in place of arrays.
 
         Returns
         -------
-        predicted : ndarray of float64
+        predicted : ndarray of float64 or DataFrame
             Clipped to the rating range. ``(n_ratings,)`` for `Ratings`; ``(n_users, n_items)`` for
-            a matrix, and the shape of ``y`` after ``fit(X, y)``.
-        std : ndarray of float64 of the same shape
-            Only with ``return_std``; the notes of the class say where it comes from. At pairs that
-            were rated it is that of another rating.
+            a matrix, and the shape of ``y`` after ``fit(X, y)``. Columns of an array are in the
+            order of ``target_ids_``, also where the columns of a frame come in another order.
+
+            With ``as_frame``, a frame of the library of X with its row labels and with its columns
+            in their order, or with those of ``target_ids_`` after ``fit(X, y)``; of pandas, with
+            ``target_ids_`` as columns, for a matrix that is no frame. For `Ratings` a pandas frame
+            with the columns ``user``, ``item``, ``rating`` and, with ``return_std``, ``std``.
+        std : ndarray of float64 of the same shape, or DataFrame
+            Only with ``return_std``, and not for `Ratings` with ``as_frame``; the notes of the
+            class say where it comes from. At pairs that were rated it is that of another rating.
 
         Raises
         ------
+        ImportError
+            ``as_frame`` needs pandas, which is not installed.
+        TypeError
+            ``as_frame`` needs columns named by text, and an id is none.
         ValueError
             Another number of columns than in ``fit``, a frame with other columns, values that are
             not finite, or `Ratings` after ``fit(X, y)`` with a matrix.
@@ -206,14 +223,21 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         """
         fitted = fitted_of(self)
         if isinstance(X, Ratings):
-            return self._predict_pairs(fitted, X, return_std)
+            predicted = self._predict_pairs(fitted, X, return_std)
+            return _frame_of_pairs(X, predicted) if as_frame else predicted
         query = fitted.query(*fitted.read_rows(self, X))
         users = fitted.fold_in(query)
-        predicted = fitted.predict_matrix(users)
-        shape = predicted.shape[: fitted.target_ndim]
-        if not return_std:
-            return predicted.reshape(shape)
-        return predicted.reshape(shape), fitted.deviations_of_matrix(users, query).reshape(shape)
+        matrices = [fitted.predict_matrix(users)]
+        if return_std:
+            matrices.append(fitted.deviations_of_matrix(users, query))
+        shape = matrices[0].shape[: fitted.target_ndim]
+        laid_out = [
+            wide_frame(X, matrix, fitted.targets.ids, not fitted.has_targets)
+            if as_frame
+            else matrix.reshape(shape)
+            for matrix in matrices
+        ]
+        return tuple(laid_out) if return_std else laid_out[0]
 
     def _predict_pairs(self, fitted: Fitted, ratings: Ratings, return_std: bool) -> Any:
         if fitted.has_targets:
@@ -239,6 +263,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         rank_by: Literal["relevance", "rating"] | None = ...,
         unknown: Unknown = ...,
         return_std: Literal[False] = ...,
+        as_frame: Literal[False] = ...,
     ) -> tuple[np.ndarray, np.ndarray]: ...
     @overload
     def recommend(
@@ -252,6 +277,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         rank_by: Literal["relevance", "rating"] | None = ...,
         unknown: Unknown = ...,
         return_std: Literal[True],
+        as_frame: Literal[False] = ...,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
     @overload
     def recommend(
@@ -265,7 +291,22 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         rank_by: Literal["relevance", "rating"] | None = ...,
         unknown: Unknown = ...,
         return_std: bool,
+        as_frame: Literal[False] = ...,
     ) -> tuple[np.ndarray, ...]: ...
+    @overload
+    def recommend(
+        self,
+        user: Any,
+        n: int = ...,
+        *,
+        exclude_seen: bool = ...,
+        candidates: Any = ...,
+        exclude: Any = ...,
+        rank_by: Literal["relevance", "rating"] | None = ...,
+        unknown: Unknown = ...,
+        return_std: bool = ...,
+        as_frame: bool,
+    ) -> Any: ...
     def recommend(
         self,
         user: Any,
@@ -277,7 +318,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         rank_by: Literal["relevance", "rating"] | None = None,
         unknown: Unknown = "error",
         return_std: bool = False,
-    ) -> tuple[np.ndarray, ...]:
+        as_frame: bool = False,
+    ) -> Any:
         """Recommend items: those that users are likely to meet and to like.
 
         Parameters
@@ -307,6 +349,11 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             counts them. With ``"ignore"`` a frame may also lack items, which nobody has rated then.
         return_std : bool, default=False
             Also return standard deviations, as `predict` does.
+        as_frame : bool, default=False
+            Return a pandas DataFrame with a row per user and item listed, without padding, in place
+            of arrays: columns ``user``, ``item``, ``score``, ``rank`` from 1 and, with
+            ``return_std``, ``std``. ``user`` is the id of a known user, the index label of a row of
+            a frame, and otherwise the position of a new user, from 0.
 
         Returns
         -------
@@ -324,6 +371,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
 
         Raises
         ------
+        ImportError
+            ``as_frame`` needs pandas, which is not installed.
         KeyError
             A user or item id that the estimator does not know; the message names it.
         ValueError
@@ -358,9 +407,12 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         """
         fitted = fitted_of(self)
         check_n(n)
-        return list_top(
+        if as_frame:
+            import_pandas()  # before anything that takes long
+        audience = read_audience(self, fitted, user, unknown)
+        lists = list_top(
             fitted,
-            read_audience(self, fitted, user, unknown),
+            audience,
             n,
             exclude_seen=exclude_seen,
             candidates=candidates,
@@ -368,6 +420,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             rank_by=self._ranking(fitted) if rank_by is None else rank_by,
             return_std=return_std,
         )
+        return as_long_frame(audience, lists) if as_frame else lists
 
     def _ranking(self, fitted: Fitted) -> str:
         """What lists of a fitted estimator are ranked by if nobody says."""
@@ -570,6 +623,16 @@ def _rows_of(estimator: RatingRegressor) -> Fitted:
     if "_fitted" not in vars(estimator):
         raise AttributeError(f"This {type(estimator).__name__} is not fitted yet.")
     return estimator._fitted
+
+
+def _frame_of_pairs(ratings: Ratings, predicted: Any) -> Any:
+    """Predicted ratings of a table, or a pair of these and their deviations, with the ids."""
+    columns = {
+        "user": ratings.user_ids[ratings.users],
+        "item": ratings.item_ids[ratings.items],
+    }
+    numbers = predicted if isinstance(predicted, tuple) else (predicted,)
+    return long_frame(columns | dict(zip(("rating", "std"), numbers, strict=False)))
 
 
 def _warn_of_strangers(

@@ -23,6 +23,7 @@ from ._fitted import Fitted, check_rank_by
 
 __all__ = [
     "Audience",
+    "as_long_frame",
     "check_n",
     "explain_one",
     "item_codes",
@@ -46,12 +47,15 @@ class Audience:
         Returns the ratings that the embeddings come from.
     is_single : bool
         Whether one user was asked for, and not a batch.
+    labels : ndarray of shape (n_users,)
+        What a frame of lists calls them: ids of known users, the index of a frame, else positions.
     """
 
     embeddings: Embeddings
     seen: scipy.sparse.csr_array
     query: Callable[[], Query]
     is_single: bool
+    labels: np.ndarray
 
 
 def read_audience(
@@ -61,7 +65,7 @@ def read_audience(
     check_unknown(unknown)
     if scipy.sparse.issparse(user) or frames.is_frame(user):
         rows, labels = fitted.read_rows(estimator, user, unknown)
-        return _new_audience(fitted, rows, fitted.query(rows, labels), False)
+        return _new_audience(fitted, rows, fitted.query(rows, labels), False, labels)
     if isinstance(user, Mapping):
         return _of_mappings(fitted, [user], True, unknown)
     if isinstance(user, set):
@@ -92,16 +96,22 @@ def read_audience(
             "A batch of users is of ids or of mappings {item_id: rating}, not of both."
         ) from None
     query = partial(fitted.training_query, codes)
-    return Audience(fitted.users_at(codes), fitted.seen[codes], query, not is_batch)
+    labels = fitted.user_ids.array[codes]
+    return Audience(fitted.users_at(codes), fitted.seen[codes], query, not is_batch, labels)
 
 
 def _new_audience(
-    fitted: Fitted, rows: scipy.sparse.csr_array, query: Query, is_single: bool
+    fitted: Fitted,
+    rows: scipy.sparse.csr_array,
+    query: Query,
+    is_single: bool,
+    labels: np.ndarray | None = None,
 ) -> Audience:
     seen = rows
     if fitted.has_targets:
         seen = scipy.sparse.csr_array((rows.shape[0], len(fitted.targets)))
-    return Audience(fitted.fold_in(query), seen, lambda: query, is_single)
+    labels = np.arange(rows.shape[0]) if labels is None else labels
+    return Audience(fitted.fold_in(query), seen, lambda: query, is_single, labels)
 
 
 def _of_mappings(
@@ -209,6 +219,21 @@ def list_top(
         numbers.append(std)
     ids = fitted.targets.ids.array
     return _laid_out(ids[columns[best]], numbers, n, audience.is_single, ids[:1])
+
+
+def as_long_frame(audience: Audience, lists: tuple[np.ndarray, ...]) -> Any:
+    """Lists, as `list_top` returns them, as a frame with a row per user and item."""
+    ids, scores, *std = map(np.atleast_2d, lists) if audience.is_single else lists
+    rows, ranks = np.nonzero(~np.isnan(scores))
+    columns = {
+        "user": audience.labels[rows],
+        "item": ids[rows, ranks],
+        "score": scores[rows, ranks],
+        "rank": ranks + 1,
+    }
+    if std:
+        columns["std"] = std[0][rows, ranks]
+    return frames.long_frame(columns)
 
 
 def list_similar(fitted: Fitted, item: Any, n: int, candidates: Any) -> tuple[np.ndarray, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import numpy as np
 
@@ -20,8 +20,11 @@ def build(frame: object) -> Sequence[Ratings]:
     assert_type(movielens.titles, dict[int, str])
     read = Ratings.from_frame(frame, user="u", item="i", rating="r", duplicates="mean")
     filled = Ratings.from_matrix(np.eye(3), user_ids=["a", "b", "c"])
+    marked = Ratings.from_frame(frame, user="u", item="i", rating="r", missing_values=[-1, 99])
+    joined = Ratings.concat([read, marked], duplicates="last")
+    joined.to_matrix(item_ids=["a", "b"], unknown="ignore")
     coded = Ratings([0, 1], [1, 0], [3.0, 4.0], timestamps=None)
-    return [make_ratings(50, 40, 600), made, movielens.ratings, read, filled, coded]
+    return [make_ratings(50, 40, 600), made, movielens.ratings, joined, filled, coded]
 
 
 def look(ratings: Ratings) -> tuple[int, float]:
@@ -42,6 +45,9 @@ def fit(ratings: Ratings) -> AutoRecRegressor:
 def predict(model: AutoRecRegressor, ratings: Ratings) -> np.ndarray:
     predicted, std = model.predict(ratings, return_std=True)
     assert_type(std, np.ndarray)
+    assert_type(model.predict(ratings, as_frame=False), np.ndarray)
+    assert_type(model.predict(ratings, return_std=True, as_frame=True), Any)
+    model.predict(ratings, True, True)  # type: ignore[call-overload]
     return predicted if model.score(ratings) > 0 else model.predict(ratings)
 
 
@@ -49,6 +55,9 @@ def recommend(model: AutoRecRegressor) -> list[np.ndarray]:
     assert_type(model.recommend(7, n=3), tuple[np.ndarray, np.ndarray])
     assert_type(model.recommend([7], return_std=False), tuple[np.ndarray, np.ndarray])
     assert_type(model.recommend(7, return_std=len("x") > 1), tuple[np.ndarray, ...])
+    assert_type(model.recommend([7], as_frame=True), Any)
+    model.fold_in({3: 5.0}, unknown="ignore")
+    model.recommend({3: 5.0}, unknown="drop")  # type: ignore[call-overload]
     ids, scores, std = model.recommend({3: 5.0}, return_std=True)
     similar, cosines = model.similar_items(3)
     base, rated, contributions = model.explain(7, 3, n=None)

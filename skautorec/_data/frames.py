@@ -19,14 +19,17 @@ __all__ = [
     "dense_values",
     "has_index",
     "has_own_index",
+    "import_pandas",
     "is_frame",
     "is_series",
+    "long_frame",
     "plain_series",
     "read_frame",
     "read_ids",
     "refuse_long_table",
     "series_name",
     "sparse_values",
+    "wide_frame",
 ]
 
 _USER = re.compile(r"(user|customer|member|reviewer)s?[ _.-]?(id|idx|index|code|name)?$", re.I)
@@ -63,6 +66,58 @@ def series_name(series: Any) -> Any:
     """Name of a series, None where it has none."""
     name = getattr(series, "name", None)
     return name if name == name and name != "" else None
+
+
+def import_pandas() -> Any:
+    """Give pandas, or an error that says how to install it."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("A frame of ratings needs pandas: pip install pandas") from error
+    return pandas
+
+
+def long_frame(columns: Mapping[str, np.ndarray]) -> Any:
+    """Frame of pandas with these columns."""
+    return import_pandas().DataFrame(dict(columns))
+
+
+def wide_frame(X: Any, values: np.ndarray, ids: Ids, has_its_columns: bool) -> Any:
+    """Cells as a frame of the library of X with its row labels; of pandas where X is no frame.
+
+    Parameters
+    ----------
+    X : {sparse matrix, array-like, DataFrame} with n rows
+    values : ndarray of float64 of shape (n, n_columns)
+    ids : Ids
+        Of the columns of ``values``.
+    has_its_columns : bool
+        Whether these are those of X, where it is a frame, and are then laid out in its order.
+
+    Raises
+    ------
+    TypeError
+        Ids that are no text, in a library whose columns are.
+    """
+    if not is_frame(X):
+        return import_pandas().DataFrame(values, columns=ids.array)
+    native = nw.to_native(X, pass_through=True)
+    names = column_names(native) if has_its_columns else ids.array.tolist()
+    if has_its_columns:
+        values = values[:, ids.codes(names)]
+    if has_index(native):
+        columns = native.columns if has_its_columns else ids.array
+        return import_pandas().DataFrame(values, index=native.index, columns=columns)
+    other = next((name for name in names if not isinstance(name, str)), None)
+    if other is not None:
+        raise TypeError(
+            f"Columns of a frame of {type(native).__module__.partition('.')[0]} are named by text, "
+            f"and the id {other!r} is none. Give predict a pandas frame, or fit to columns that "
+            "are named by text."
+        )
+    cells = dict(zip(names, np.ascontiguousarray(values.T), strict=True))
+    kind = type(native)
+    return kind.from_pydict(cells) if hasattr(kind, "from_pydict") else kind(cells)
 
 
 def column_names(frame: Any) -> list[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse
 
 from .._core.messages import warn
-from .frames import check_columns, plain_series, read_frame, read_ids
+from .frames import check_columns, long_frame, plain_series, read_frame, read_ids
 from .ids import Ids, merge_ids
 from .lookup import Unknown, check_unknown, shown
 from .matrix import read_matrix
@@ -503,10 +503,6 @@ class Ratings:
         ImportError
             pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError("A frame of Ratings needs pandas: pip install pandas") from error
         columns = {
             "user_id": self.user_ids[self.users],
             "item_id": self.item_ids[self.items],
@@ -516,7 +512,7 @@ class Ratings:
             columns["timestamp"] = self.timestamps
         if self.weights is not None:
             columns["weight"] = self.weights
-        return pd.DataFrame(columns)
+        return long_frame(columns)
 
     def with_values(self, values: Any) -> Ratings:
         """Table of the same users and items with other ratings.
