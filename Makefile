@@ -85,6 +85,7 @@ bench: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/serving.py
 	$(VENV)/bin/python benchmarks/growth.py
 	$(VENV)/bin/python benchmarks/memory.py
+	$(VENV)/bin/python benchmarks/all_lists.py
 	$(VENV)/bin/python benchmarks/solvers.py
 	$(VENV)/bin/python benchmarks/lists.py --environments $(PEERS)
 	$(VENV)/bin/python benchmarks/updates.py
