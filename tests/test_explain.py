@@ -8,7 +8,7 @@ import pytest
 from conftest import new, with_nan
 
 from skautorec import AutoRecRegressor, Ratings
-from skautorec._core import ridge
+from skautorec._core import encoding, ridge
 from skautorec.datasets import make_ratings
 
 MODELS = {
@@ -134,6 +134,17 @@ def test_long_rows_are_explained_in_pieces(item_model, monkeypatch):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-10)
 
 
+def test_several_users_are_explained_as_each_alone(item_model, monkeypatch):
+    """The core may be asked about many users, in blocks."""
+    fitted = item_model._fitted
+    monkeypatch.setattr(encoding, "_CELLS", 60)
+    together = fitted.model.contributions(fitted.training_query(np.arange(80)), 4)
+    alone = [
+        fitted.model.contributions(fitted.training_query(np.array([user])), 4) for user in range(80)
+    ]
+    np.testing.assert_allclose(together, np.concatenate(alone), rtol=0, atol=1e-10)
+
+
 def test_n_lists_the_largest(item_model):
     expected, all_ids, everything = item_model.explain(ACTIVE, 4, n=None)
     base, item_ids, contributions = item_model.explain(ACTIVE, 4, n=5)
@@ -234,6 +245,7 @@ REFUSED = {
     "array of users": (np.array([3]), 4, {}, TypeError, "one user"),
     "rows": (make_ratings(2, 50, 40, random_state=0).to_matrix(), 4, {}, TypeError, "one user"),
     "frame": (pd.DataFrame(np.ones((1, 50))), 4, {}, TypeError, "one user"),
+    "Ratings": (make_ratings(9, 50, 40, random_state=0), 4, {}, TypeError, "one user"),
     "set of users": ({3}, 4, {}, TypeError, "one user"),
     "unknown user": (99, 4, {}, KeyError, "Unknown user id 99"),
     "unknown item": (3, 99, {}, KeyError, "Unknown item id 99"),
