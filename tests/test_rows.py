@@ -1,5 +1,7 @@
 """Rows that are solved when they are read."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,16 @@ def test_some_rows_are_a_part_only_where_others_are_stale(solve):
     assert len(found) == 2 and values(found[where]) == [4, 102, 4]
     assert solve.asked == [[2]]
     assert len(rows.some(np.array([4, 2, 4, 1, 1, 1]), solve)[0]) == 6
+
+
+def test_rows_are_pickled_with_what_was_solved(solve):
+    rows = Rows(table(4)).marked(mask(5, 0, 1))
+    solve.round = 1
+    rows.take(np.array([1]), solve)
+    copy = pickle.loads(pickle.dumps(rows))
+    rows.take(np.array([0]), solve)
+    assert copy.n_stale == 2 and values(copy.take(np.array([1, 3]), solve)) == [101, 3]
+    assert len(solve.asked) == 2
 
 
 def test_rows_take_in_what_solving_all_gives(solve):

@@ -63,6 +63,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self._state.stale)
 
+    def __getstate__(self) -> dict[str, _State]:
+        # A copy, since readers in other threads go on solving while it is written.
+        return {"_state": self._state._replace(solved=self._state.solved.copy())}
+
     def take(self, rows: np.ndarray, solve: Solve) -> Embeddings:
         """Some rows, in memory of their own."""
         state = self._state
