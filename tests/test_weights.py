@@ -1,6 +1,7 @@
 """Weights of ratings: in every sum of the objective, and in all that is solved and measured."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,16 +16,17 @@ from test_penalties import choose, planted
 from test_ridge import Shared, prior_of, problem
 
 from skautorec import AutoRecRegressor, Ratings
-from skautorec._core import ridge
+from skautorec._core import calibration, encoder, fit, penalties, ridge
 from skautorec._core.biases import fit_biases
 from skautorec._core.codes import CellCodes
 from skautorec._core.draws import Draws
 from skautorec._core.encoding import Encoding
-from skautorec._core.matrix import rows_of_cells
+from skautorec._core.matrix import Table, effective_weights, rows_of_cells
 from skautorec._core.noise import measure_noise
 from skautorec._core.penalties import choose_penalties
 from skautorec._core.training import Batch, add_gradient
 from skautorec.baselines import BiasRegressor, PopularityRecommender
+from skautorec.datasets import make_ratings
 
 STYLES = ["ratings", "residuals"]
 
@@ -369,6 +371,31 @@ def test_everything_is_continuous_where_weights_go_to_zero(kind, way, ratings, l
     np.testing.assert_allclose(model.validation_scores_, few.validation_scores_, atol=1e-4)
 
 
+def test_how_many_ratings_are_drawn_depends_on_those_that_weigh(kind, monkeypatch):
+    monkeypatch.setattr(fit, "_N_HELD_OUT", 150)
+    for module, name in ((encoder, "_N_VALIDATION"), (penalties, "_N_CELLS")):
+        monkeypatch.setattr(module, name, 40)
+    monkeypatch.setattr(calibration, "_N_CELLS", 60)
+    ratings = make_ratings(80, 50, 1500, random_state=0)
+    light = np.random.default_rng(0).random(1500) < 0.3
+    few = new(kind, solver="lbfgs").fit(weighted(ratings, np.full(1500, 2.0))[~light])
+    model = new(kind, solver="lbfgs").fit(weighted(ratings, np.where(light, 1e-14, 2.0)))
+    np.testing.assert_allclose(product(model), product(few), atol=1e-5)
+    np.testing.assert_allclose(model.decoder_lambd_, few.decoder_lambd_, rtol=1e-4)
+    found, expected = model._fitted.model, few._fitted.model
+    assert found.noise == pytest.approx(expected.noise, rel=1e-4)
+    assert found.spread == pytest.approx(expected.spread, rel=1e-3)
+    np.testing.assert_allclose(model.validation_scores_, few.validation_scores_, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 2.0])
+def test_the_effective_number_of_ratings(size):
+    assert effective_weights(np.full(7, size), 7).tolist() == pytest.approx([1.0] * 7)
+    assert effective_weights(size * np.array([1, 1, 1e-9]), 3).sum() == pytest.approx(2)
+    assert effective_weights(None, 3).tolist() == [1, 1, 1]
+    assert effective_weights(np.zeros(0), 0).tolist() == []
+
+
 def test_a_little_weight_changes_little(kind, ratings):
     weights = some_weights(len(ratings))
     predicted = [
@@ -564,3 +591,33 @@ def test_slices_in_which_nothing_weighs_are_refused(ratings):
         BiasRegressor().fit(table[:10])
     with pytest.raises(ValueError, match="All 10 weights of these Ratings are 0"):
         BiasRegressor().fit(ratings).score(table[:10])
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf, "fewer"])
+def test_forged_weights_are_refused(bad, ratings, tmp_path):
+    model = BiasRegressor().fit(weighted(ratings, some_weights(len(ratings))))
+    weights = model._fitted.training.weights
+    wrong = weights[:-1] if bad == "fewer" else np.append(weights[:-1], np.float32(bad))
+    training = replace(model._fitted.training, weights=wrong)
+    vars(model)["_fitted"] = replace(model._fitted, training=training)
+    with pytest.raises(ValueError, match=r"parts of training do not fit|out of bounds"):
+        model.save(tmp_path / "model")
+
+
+def test_a_warning_of_better_biases_counts_weights(ratings, monkeypatch):
+    monkeypatch.setattr(calibration, "_N_COMPARED", 10)
+    heard = []
+    monkeypatch.setattr(calibration, "warn", heard.append)
+    cells = ratings.to_matrix()
+    kept, heldout = Table(cells[:60], None), Table(cells[:60], None, some_weights(cells[:60].nnz))
+    calibrated = calibration.Calibration(kept, heldout, Draws(0), None)
+    # On ratings that weigh, errors of twice the size; on the others none.
+    errors = np.where(calibrated.weights >= 1, 2.0, 0.0)
+    for weights, n_warnings in (
+        (np.where(errors > 0, 1.0, 1e-9), 1),
+        (np.where(errors > 0, 1e-9, 1.0), 0),
+    ):
+        calibrated.weights = weights
+        heard.clear()
+        calibrated._warn_if_biases_are_better(errors)
+        assert len(heard) == n_warnings
