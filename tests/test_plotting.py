@@ -1,5 +1,6 @@
 """What the displays draw, against numbers computed another way."""
 
+import dataclasses
 import sys
 
 import matplotlib
@@ -17,6 +18,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 from skautorec import AutoRecRegressor, Ratings, metrics
+from skautorec._core.rows import Rows
+from skautorec._core.scores import Embeddings
 from skautorec.baselines import BiasRegressor, PopularityRecommender
 from skautorec.model_selection import make_top_n_scorer
 from skautorec.plotting import (
@@ -195,8 +198,11 @@ def test_map_does_not_depend_on_how_factors_share_their_scale(model):
     rescaled = new("both")
     rescaled.__dict__.update(model.__dict__)
     mixing = np.random.default_rng(0).normal(size=(16, 16))
-    rescaled.user_factors_ = model.user_factors_ @ np.linalg.inv(mixing).T
-    rescaled.item_factors_ = model.item_factors_ @ mixing
+    users = Embeddings(model.user_factors_ @ np.linalg.inv(mixing).T, model.user_bias_)
+    items = Embeddings(model.item_factors_ @ mixing, model.item_bias_)
+    rescaled._fitted = dataclasses.replace(
+        model._fitted, user_rows=Rows(users), item_rows=Rows(items)
+    )
     assert_allclose(ItemMapDisplay.from_estimator(rescaled).positions, display.positions, atol=1e-8)
 
 
