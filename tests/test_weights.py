@@ -11,12 +11,12 @@ from conftest import ACTIVATIONS, new, with_nan
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold, cross_val_score
 from test_codes import random_encoder
-from test_objective import random_ratings, small_network, to_csr
+from test_objective import random_ratings, settings, small_network, to_csr
 from test_penalties import choose, planted
 from test_ridge import Shared, prior_of, problem
 
 from skautorec import AutoRecRegressor, Ratings
-from skautorec._core import calibration, encoder, fit, penalties, ridge
+from skautorec._core import calibration, encoder, fit, penalties, ridge, training
 from skautorec._core.biases import fit_biases
 from skautorec._core.codes import CellCodes
 from skautorec._core.draws import Draws
@@ -238,6 +238,20 @@ def test_objective_and_gradient_match_the_weighted_reference():
     parameters = network.weights[0], network.biases[0], network.decoder_weight
     for parameter, expected in zip((*parameters, network.decoder_bias), gradient, strict=True):
         np.testing.assert_allclose(parameter.grad.numpy(), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_an_epoch_shares_the_penalty_by_weight_and_its_objective_is_weighted():
+    R = random_ratings()
+    v = weights_like(R)
+    batches = [weighted_batch(R[part], v[part]) for part in (slice(0, 3), slice(4, 9))]
+    shares = []
+    training._epoch(lambda batch, share, draws: shares.append(share) or 0.0, batches, Draws(0))
+    np.testing.assert_allclose(shares, np.array([v[:3].sum(), v[4:].sum()]) / v.sum(), rtol=1e-6)
+    batch = batches[1]
+    network = small_network(batch, dtype=torch.float32)
+    loss, *_ = reference(R[4:], v[4:], network, batch.encoding, 3.0)
+    found = training._objective(network, [batch], settings(lambd=3.0), Draws(0))
+    assert found == pytest.approx(loss, rel=1e-5)
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -598,8 +612,8 @@ def test_forged_weights_are_refused(bad, ratings, tmp_path):
     model = BiasRegressor().fit(weighted(ratings, some_weights(len(ratings))))
     weights = model._fitted.training.weights
     wrong = weights[:-1] if bad == "fewer" else np.append(weights[:-1], np.float32(bad))
-    training = replace(model._fitted.training, weights=wrong)
-    vars(model)["_fitted"] = replace(model._fitted, training=training)
+    forged = replace(model._fitted.training, weights=wrong)
+    vars(model)["_fitted"] = replace(model._fitted, training=forged)
     with pytest.raises(ValueError, match=r"parts of training do not fit|out of bounds"):
         model.save(tmp_path / "model")
 
