@@ -278,7 +278,7 @@ def explain_one(
             "that a prediction is no sum over them. Fit with kind='item' or 'both'."
         )
     is_rows = scipy.sparse.issparse(user) or frames.is_frame(user)
-    if is_rows or isinstance(user, list | set | Ratings) or _is_array(user):
+    if is_rows or isinstance(user, list | set) or _is_array(user):
         raise TypeError(
             f"user is of type {type(user).__name__}, and an explanation is for one user: give an "
             "id or a mapping {item_id: rating}."

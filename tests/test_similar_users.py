@@ -93,6 +93,8 @@ def test_somebody_without_ratings_is_like_nobody(kind):
     assert (model.similar_users(7, n=59)[1] == 0).all()
     ids, similarities = model.similar_users({}, n=60)
     assert len(ids) == 60 and (similarities == 0).all()
+    model.user_factors_[3, 0] = model.user_factors_[7, 0]  # by chance
+    assert model.similar_users(3, n=1)[1] != 0
 
 
 def test_somebody_of_whom_only_the_bias_is_known_is_like_nobody():
@@ -101,6 +103,14 @@ def test_somebody_of_whom_only_the_bias_is_known_is_like_nobody():
     users, items = np.append(ratings.users, 60), np.append(ratings.items, 40)
     model = new("item").fit(Ratings(users, items, np.append(ratings.values, 5.0)))
     assert (model.similar_users(60, n=60)[1] == 0).all()
+
+
+def test_one_item_or_user_alone_is_like_nobody():
+    one_item = new("user").fit(Ratings([0, 1, 2, 3], [0, 0, 0, 0], [1, 5, 4, 2]))
+    assert len(one_item.similar_items(0)[0]) == 0
+    one_user = new("user").fit(Ratings([0, 0, 0, 0], [0, 1, 2, 3], [1, 5, 4, 2]))
+    assert len(one_user.similar_users(0)[0]) == 0
+    assert one_user.similar_users({0: 5, 3: 1})[1].tolist() == [0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
