@@ -90,6 +90,7 @@ bench: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/lists.py --environments $(PEERS)
 	$(VENV)/bin/python benchmarks/updates.py
 	$(VENV)/bin/python benchmarks/replay.py
+	$(VENV)/bin/python benchmarks/weights.py
 	$(VENV)/bin/python benchmarks/search.py
 	$(VENV)/bin/python benchmarks/startup.py
 	test ! -d $(PEERS) || $(VENV)/bin/python benchmarks/peers.py --environments $(PEERS)

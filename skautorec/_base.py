@@ -127,22 +127,26 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
 
     @property
     def user_factors_(self) -> np.ndarray:
-        """Factors of the known users: shape (n_users, k)."""
+        """Factors of the known users: shape (n_users, k).
+
+        A prediction is ``user_factors_[u] @ item_factors_[i] + user_bias_[u] + item_bias_[i]``, in
+        rating units, before clipping.
+        """
         return _rows_of(self).users.factors
 
     @property
     def user_bias_(self) -> np.ndarray:
-        """Their biases: shape (n_users,)."""
+        """Biases of the known users, in rating units: shape (n_users,)."""
         return _rows_of(self).users.bias
 
     @property
     def item_factors_(self) -> np.ndarray:
-        """Factors of the items that are predicted: shape (n_targets, k)."""
+        """Factors of the items, after ``fit(X, y)`` the columns of ``y``: shape (n_targets, k)."""
         return _rows_of(self).items.factors
 
     @property
     def item_bias_(self) -> np.ndarray:
-        """Their biases: shape (n_targets,)."""
+        """Biases of the same, in rating units and with the mean: shape (n_targets,)."""
         return _rows_of(self).items.bias
 
     def __getstate__(self) -> dict[str, Any]:

@@ -603,7 +603,7 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
             Dense rows of the encoded side in, NaN for unobserved cells, in rating units; rows of
             predictions out, in rating units and not clipped. For ``kind="item"`` a row is an item,
             with an entry per training user; for ``kind="user"`` a row is a user, with an entry per
-            item. Float32, on the CPU.
+            item. Users or items that came by `update` are in the output only. Float32, on the CPU.
 
         Raises
         ------
