@@ -262,7 +262,7 @@ class Fitted(Layout):
         if self._is_coupled:
             items[:] = True
         targets = Columns(item_ids, scale)
-        return replace(
+        new = replace(
             self,
             user_ids=user_ids,
             inputs=targets,
@@ -273,6 +273,9 @@ class Fitted(Layout):
             item_rows=self.item_rows.marked(items),
             training=training,
         )
+        if not model.encodes_users:
+            _ = new.items  # which are codes, soon made, and which every list needs
+        return new
 
     # Users
 
