@@ -19,7 +19,7 @@ from ._fitted import Change, Fitted
 __all__ = ["Drift", "read_change"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Drift:
     """How far a fitted estimator has come from the ratings that its networks were trained on.
 
@@ -46,6 +46,12 @@ class Drift:
     last_weight: float = 0.0
     squares: float = 0.0
     last_squares: float = 0.0
+
+    def __repr__(self) -> str:
+        came = f"{self.n_ratings:,} ratings, {self.n_users:,} users and {self.n_items:,} items"
+        gone = f", {self.n_removed:,} ratings removed" if self.n_removed else ""
+        error = "" if self.rmse is None else f"; RMSE {self.rmse:.4g}, last {self.last_rmse:.4g}"
+        return f"<Drift: {came} since the fit{gone}{error}>"
 
     @property
     def rmse(self) -> float | None:

@@ -499,6 +499,10 @@ def test_weights_of_an_update_are_where_their_ratings_are(past):
     np.testing.assert_array_equal(model._fitted.training.weights, pairs.data)
     drift = model.drift_
     assert drift.weight == drift.last_weight == 9.5
+    assert repr(drift).startswith("<Drift: 4 ratings, 0 users and 0 items since the fit; RMSE ")
+    model.update(remove=past[5:7])
+    assert "since the fit, 2 ratings removed; RMSE" in repr(model.drift_)
+    assert repr(fitted("item", past).drift_).endswith("0 items since the fit>")
 
 
 def test_contributions_of_weighted_ratings_sum_to_the_prediction(past):
