@@ -249,6 +249,11 @@ def test_lists_of_what_came_later(world, past, kind):
     early.recommend(early.user_ids_[0])
     early.update(without(world, past))
     np.testing.assert_array_equal(early.recommend(new_user, n=100)[0], items)
+    # New items are as popular as they are now, and nothing else leads to them.
+    exposure, seen = model._fitted.exposure, model._fitted.seen
+    shares = np.bincount(seen.indices, minlength=seen.shape[1]) / seen.shape[0]
+    np.testing.assert_allclose(exposure.popularity[past.n_items :], shares[past.n_items :])
+    assert len(shares) > past.n_items and not exposure.components[past.n_items :].any()
     new_item = next(one for one in model.item_ids_ if one not in past.item_ids)
     assert len(model.similar_items(new_item)[0]) == 10
 
