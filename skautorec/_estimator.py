@@ -181,8 +181,10 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
     Ratings may have weights, which belong to `Ratings` and multiply the squares in the objective;
     :ref:`weights` says what else.
 
-    A user or an item without training ratings gets a prior: the mean decoder row on the decoded
-    side, the mean code (weighted by ratings) on the encoded side. A prediction is never NaN.
+    A prediction is ``user_factors_[u] @ item_factors_[i] + user_bias_[u] + item_bias_[i]``, in
+    rating units, before it is clipped. A user or an item without training ratings gets a prior: the
+    mean decoder row on the decoded side, the mean code (weighted by ratings) on the encoded side. A
+    prediction is never NaN.
 
     **Training.** In an epoch with dropout the loss counts the hidden cells only, weighted so that
     its expectation is that of all cells; they are predicted from the visible ones, and from the
