@@ -1,6 +1,7 @@
 """Ratings that come after a fit: what is read is what the same networks give for all of them."""
 
 import copy
+import dataclasses
 import threading
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from conftest import new
 
 from skautorec import AutoRecRegressor, Ratings
+from skautorec._core.exposure import ExposureOfFit
 from skautorec._core.solving import solve_model
 from skautorec.datasets import make_ratings
 
@@ -329,6 +331,7 @@ def test_ids_of_another_type_are_warned_of(past):
     with pytest.warns(UserWarning, match="All 2 user ids of this update are new, such as '0'"):
         model.update(other)
     assert model.user_ids_.tolist() == [*past.user_ids.tolist(), "0", "1"]
+    assert {type(id) for id in model.user_ids_} == {int, str}
 
 
 def test_updates_tell_how_long_they_take(past, capsys):
@@ -519,3 +522,39 @@ def test_contributions_of_weighted_ratings_sum_to_the_prediction(past):
     assert base == pytest.approx(row[0], abs=1e-6) and len(ids) == (past.users == 3).sum()
     whole = model.user_factors_[3] @ model.item_factors_[5]
     assert base + added.sum() == pytest.approx(whole + model.user_bias_[3] + model.item_bias_[5])
+
+
+def test_a_pair_without_a_rating_cannot_be_removed(past):
+    model = fitted("item", past)
+    user, item = np.argwhere(past.to_matrix().toarray() == 0)[0]
+    ids = {"user_ids": past.user_ids, "item_ids": past.item_ids}
+    pairs = Ratings([past.users[0], user], [past.items[0], item], [1, 1], **ids)
+    with pytest.raises(ValueError, match=f"Item {past.item_ids[item]} .* as 1 of 2 pairs"):
+        model.update(remove=pairs)
+    assert model.drift_.n_removed == 0
+
+
+def test_models_with_parts_of_more_than_there_is_are_not_saved(past, kind, tmp_path):
+    model = fitted(kind, past).update(past[:3])
+    whole, file = model._fitted, tmp_path / "model"
+    exposure = whole.exposure.with_more(np.zeros(2))
+    model._fitted = dataclasses.replace(whole, exposure_of_fit=ExposureOfFit.of(exposure))
+    with pytest.raises(ValueError, match="exposure is of other items"):
+        model.save(file)
+    (member,) = whole.model.members
+    side = "item" if member.item else "user"
+    part = getattr(member, side)
+    encoding = part.encoder.encoding
+    first, *deeper = part.encoder.weights
+    channels = np.split(first, encoding.n_channels)
+    wider = dataclasses.replace(
+        part.encoder,
+        weights=[np.vstack([np.vstack((one, one[:1])) for one in channels]), *deeper],
+        encoding=dataclasses.replace(encoding, reference=np.append(encoding.reference, 3.0)),
+    )
+    member = dataclasses.replace(member, **{side: dataclasses.replace(part, encoder=wider)})
+    other = dataclasses.replace(whole.model, members=[member])
+    model._fitted = dataclasses.replace(whole, model=other)
+    with pytest.raises(ValueError, match="an encoder has more inputs than there are"):
+        model.save(file)
+    assert not file.exists()
