@@ -6,13 +6,12 @@ batch of lists, so that memory depends on the model and the batch, not on how ma
 
 import argparse
 import tempfile
-import time
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 import torch
-from data import machine, peak
+from data import machine, peak, step
 
 from skautorec import AutoRecRegressor
 from skautorec.datasets import make_ratings
@@ -45,13 +44,6 @@ def main():
     print(f"{n_users:,} users x {n_items:,} items, {n_ratings:,} ratings, 16 hidden units")
     print(f"batches of {options.size:,} users\n")
     print(f"| step | seconds | peak GB |\n|---|---|---|\n| libraries | | {peak() / 1e9:.2f} |")
-
-    def step(name, call):
-        start = time.perf_counter()
-        result = call()
-        print(f"| {name} | {time.perf_counter() - start:.1f} | {peak() / 1e9:.2f} |", flush=True)
-        return result
-
     ratings = step(
         "make ratings", lambda: make_ratings(n_users, n_items, n_ratings, random_state=0)
     )

@@ -100,6 +100,14 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def step(name, call):
+    """Print a row of seconds and peak memory after a call, and return its answer."""
+    start = time.perf_counter()
+    answer = call()
+    print(f"| {name} | {time.perf_counter() - start:.1f} | {peak() / 1e9:.2f} |", flush=True)
+    return answer
+
+
 def machine():
     """One line about where a number comes from."""
     return (

@@ -4,9 +4,8 @@
 """
 
 import argparse
-import time
 
-from data import machine, peak
+from data import machine, peak, step
 
 from skautorec import AutoRecRegressor
 from skautorec.datasets import make_ratings
@@ -23,13 +22,6 @@ def main():
     print(machine())
     print(f"{n_users:,} users x {n_items:,} items, {n_ratings:,} ratings, 64 hidden units\n")
     print(f"| step | seconds | peak GB |\n|---|---|---|\n| libraries | | {peak() / 1e9:.2f} |")
-
-    def step(name, call):
-        start = time.perf_counter()
-        result = call()
-        print(f"| {name} | {time.perf_counter() - start:.1f} | {peak() / 1e9:.2f} |", flush=True)
-        return result
-
     ratings = step(
         "make ratings", lambda: make_ratings(n_users, n_items, n_ratings, random_state=0)
     )

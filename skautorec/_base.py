@@ -132,22 +132,22 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         A prediction is ``user_factors_[u] @ item_factors_[i] + user_bias_[u] + item_bias_[i]``, in
         rating units, before clipping.
         """
-        return _rows_of(self).users.factors
+        return fitted_of(self).users.factors
 
     @property
     def user_bias_(self) -> np.ndarray:
         """Biases of the known users, in rating units: shape (n_users,)."""
-        return _rows_of(self).users.bias
+        return fitted_of(self).users.bias
 
     @property
     def item_factors_(self) -> np.ndarray:
         """Factors of the items, after ``fit(X, y)`` the columns of ``y``: shape (n_targets, k)."""
-        return _rows_of(self).items.factors
+        return fitted_of(self).items.factors
 
     @property
     def item_bias_(self) -> np.ndarray:
         """Biases of the same, in rating units and with the mean: shape (n_targets,)."""
-        return _rows_of(self).items.bias
+        return fitted_of(self).items.bias
 
     def __getstate__(self) -> dict[str, Any]:
         # Without what follows from the rest, or some writers would write it twice.
@@ -619,13 +619,6 @@ def _refused(name: str) -> str:
 def fitted_of(estimator: RatingRegressor) -> Fitted:
     """What an estimator was fitted to; an error where it was not."""
     check_is_fitted(estimator)
-    return estimator._fitted
-
-
-def _rows_of(estimator: RatingRegressor) -> Fitted:
-    """What an estimator was fitted to, for an attribute that it has only then."""
-    if "_fitted" not in vars(estimator):
-        raise AttributeError(f"This {type(estimator).__name__} is not fitted yet.")
     return estimator._fitted
 
 

@@ -25,7 +25,7 @@ from ._data.inputs import TrainingInput
 from ._fitted import Trained
 from ._progress import CallbackSupportMixin, FitProgress, Updates, with_callbacks
 from ._recommend import check_n, explain_one, list_similar, list_similar_users
-from ._update import Drift, read_change
+from ._update import Drift, read_change, updated
 
 __all__ = ["AutoRecRegressor"]
 
@@ -414,9 +414,9 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
             fitted = fitted_of(self)
             with progress.phase("update"):
                 change = read_change(fitted, ratings, remove)
-                updated = fitted.updated(change)
+                new = updated(fitted, change)
             drift = self.drift_.after(fitted, change)
-            attributes = updated.attributes() | {"drift_": drift, "_fitted": updated}
+            attributes = new.attributes() | {"drift_": drift, "_fitted": new}
             with _PUBLISHING:
                 # Another thread may have published another one meanwhile.
                 if self._fitted is fitted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -21,12 +21,12 @@ from ._core.relevance import Relevance
 from ._core.rows import Rows
 from ._core.scores import Embeddings, Scores
 from ._core.solving import solve_model
-from ._core.training_set import Cells, TrainingSet
+from ._core.training_set import TrainingSet
 from ._data.frames import has_own_index, is_frame
-from ._data.ids import Ids, as_id_array
+from ._data.ids import as_id_array
 from ._data.inputs import TrainingInput, read_rows
 from ._data.lookup import Unknown
-from ._data.scale import Columns, Layout, Scale
+from ._data.scale import Layout, Scale
 
 __all__ = ["Fitted", "RatingModel", "Trained", "check_rank_by"]
 
@@ -86,25 +86,6 @@ class Trained:
     items: Embeddings
     attributes: dict[str, Any] = field(default_factory=dict)
     counts: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Change:
-    """Ratings that come or go after a fit.
-
-    Attributes
-    ----------
-    user_ids, item_ids : Ids
-        All that are known then, new ones last.
-    given, removed : Cells
-        Ratings in rating units that are added, or take the place of one of the same user and item;
-        and pairs whose ratings are taken out.
-    """
-
-    user_ids: Ids
-    item_ids: Ids
-    given: Cells
-    removed: Cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,74 +189,25 @@ class Fitted(Layout):
         return _or_else(self.item_rows.last(codes), self._new_item)
 
     def _solve_users(self, codes: np.ndarray) -> Embeddings:
-        if self._is_coupled and self.item_rows.n_stale and 2 * len(codes) > len(self.user_rows):
-            self._solve_all()
+        model = self.model
+        assert isinstance(model, Model)
+        if model.is_coupled and self.item_rows.n_stale and 2 * len(codes) > len(self.user_rows):
+            self._solve_all(model)
             return self.users_at(codes)
         return self.fold_in(self.training_query(codes))
 
     def _solve_items(self, codes: np.ndarray) -> Embeddings:
-        if self._is_coupled:
-            self._solve_all()
-            return self.items_at(codes)
-        assert isinstance(self.model, Model)
-        return self._in_range(self.model.solve_items(codes, self._table))
-
-    @property
-    def _is_coupled(self) -> bool:
-        """Whether the rows of items are fitted to what those of users leave."""
-        model = self.model
-        return isinstance(model, Model) and model.encodes_items and model.encodes_users
-
-    def _solve_all(self) -> None:
-        assert isinstance(self.model, Model)
-        users, items = solve_model(self.model, self._table())
-        self.user_rows.fill(self.targets.scale.users(users))
-        self.item_rows.fill(self.targets.scale.items(items))
-
-    def updated(self, change: Change) -> Fitted:
-        """Return the same networks with other ratings.
-
-        Their rows are what these networks give for all ratings of today; those that changed are
-        marked to be solved when they are read.
-        """
         model = self.model
         assert isinstance(model, Model)
-        user_ids, item_ids = change.user_ids, change.item_ids
-        shape = len(user_ids), len(item_ids)
-        given, removed = change.given, change.removed
-        training = self.training.updated(given, removed, shape)
-        # 1. Users and items whose own ratings changed.
-        users, items = np.zeros(shape[0], dtype=bool), np.zeros(shape[1], dtype=bool)
-        for cells in (given, removed):
-            users[cells.users], items[cells.items] = True, True
-        # 2. The sums that codes of items are made of.
-        changed = np.flatnonzero(items)
-        columns = self.to_stars(training.columns(changed))
-        is_gone = users & (np.diff(training.inputs.indptr) == 0)
-        scale = Scale.shared(*self.inputs.scale.bounds, shape[1])
-        updated = model.updated(changed, columns, shape[1], np.flatnonzero(is_gone))
-        # 3. Rows of those who rated what has another code, and of what they rated.
-        if model.encodes_users:
-            items[training.inputs[np.flatnonzero(users)].indices] = True
-        if model.encodes_items:
-            users[columns.inputs.indices] = True
-        if self._is_coupled:
-            items[:] = True
-        targets = Columns(item_ids, scale)
-        new = replace(
-            self,
-            user_ids=user_ids,
-            inputs=targets,
-            targets=targets,
-            feature_names=_more_names(self.feature_names, item_ids),
-            model=updated,
-            user_rows=self.user_rows.marked(users),
-            item_rows=self.item_rows.marked(items),
-            training=training,
-        )
-        if not model.encodes_users:
-            _ = new.items  # which are codes, soon made, and which every list needs
-        return new
+        if model.is_coupled:
+            self._solve_all(model)
+            return self.items_at(codes)
+        return self._in_range(model.solve_items(codes, self._table))
+
+    def _solve_all(self, model: Model) -> None:
+        users, items = solve_model(model, self._table())
+        self.user_rows.fill(self.targets.scale.users(users))
+        self.item_rows.fill(self.targets.scale.items(items))
 
     # Users
 
@@ -574,12 +506,3 @@ def _or_else(rows: Embeddings, new: Callable[[], Embeddings]) -> Embeddings:
     if missing.any():
         rows.factors[missing], rows.bias[missing] = new().factors, new().bias
     return rows
-
-
-def _more_names(names: np.ndarray | None, ids: Ids) -> np.ndarray | None:
-    """Names that scikit-learn knows the columns by, of which there are more now."""
-    if names is None or len(names) == len(ids):
-        return names
-    more = ids.array[len(names) :].tolist()
-    are_texts = all(isinstance(one, str) for one in more)
-    return np.append(names, np.array(more, dtype=object)) if are_texts else None

@@ -1,22 +1,44 @@
-"""Ratings that come or go after a fit: read, checked, and what they say of the model as it was."""
+"""Ratings that come or go after a fit: read, judged as they were predicted, and taken in."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ._core.messages import warn
+from ._core.model import Model
 from ._core.scores import Scores
 from ._core.training_set import Cells
 from ._data.ids import Ids, share_a_type
 from ._data.lookup import shown
 from ._data.ratings import Ratings
-from ._fitted import Change, Fitted
+from ._data.scale import Columns, Scale
+from ._data.table import repetitions
+from ._fitted import Fitted
 
-__all__ = ["Drift", "read_change"]
+__all__ = ["Change", "Drift", "read_change", "updated"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """Ratings that come or go after a fit.
+
+    Attributes
+    ----------
+    user_ids, item_ids : Ids
+        All that are known then, new ones last.
+    given, removed : Cells
+        Ratings in rating units that are added, or take the place of one of the same user and item;
+        and pairs whose ratings are taken out.
+    """
+
+    user_ids: Ids
+    item_ids: Ids
+    given: Cells
+    removed: Cells
 
 
 @dataclass(frozen=True, repr=False)
@@ -113,7 +135,7 @@ def read_change(fitted: Fitted, ratings: Any, remove: Any) -> Change:
     if remove is not None and len(remove):
         removed = _to_be_removed(fitted, remove)
         _refuse_repeated(removed, len(item_ids), remove, "remove")
-    both = np.isin(_keys(given, len(item_ids)), _keys(removed, len(item_ids)))
+    both = np.isin(given.keys(len(item_ids)), removed.keys(len(item_ids)))
     if both.any():
         pair = _named(ratings, int(np.flatnonzero(both)[0]))
         raise ValueError(f"{pair} is given in ratings and in remove; give it in one of them.")
@@ -165,8 +187,7 @@ def _to_be_removed(fitted: Fitted, remove: Ratings) -> Cells:
     items = fitted.inputs.ids.translate(remove._items)[remove.items]
     pairs = Cells(users, items, np.zeros(len(users)))
     known = (users >= 0) & (items >= 0)
-    keys = _keys(Cells(users[known], items[known], pairs.values), len(fitted.inputs))
-    known[known] = fitted.training.holds(keys)
+    known[known] = fitted.training.holds(users[known], items[known])
     if not known.all():
         first = int(np.flatnonzero(~known)[0])
         raise ValueError(
@@ -177,9 +198,7 @@ def _to_be_removed(fitted: Fitted, remove: Ratings) -> Cells:
 
 
 def _refuse_repeated(cells: Cells, n_items: int, table: Ratings, name: str) -> None:
-    keys = _keys(cells, n_items)
-    order = np.argsort(keys, kind="stable")
-    repeated = order[1:][keys[order[1:]] == keys[order[:-1]]]
+    repeated = repetitions(cells.keys(n_items))
     if len(repeated):
         raise ValueError(
             f"{_named(table, int(repeated.min()))} is in {name} more than once. Resample without "
@@ -187,11 +206,58 @@ def _refuse_repeated(cells: Cells, n_items: int, table: Ratings, name: str) -> N
         )
 
 
-def _keys(cells: Cells, n_items: int) -> np.ndarray:
-    """One number for each pair."""
-    return cells.users * n_items + cells.items
-
-
 def _named(table: Ratings, position: int) -> str:
     user, item = table.users[position], table.items[position]
     return f"Item {shown(table.item_ids[item])} by user {shown(table.user_ids[user])}"
+
+
+def updated(fitted: Fitted, change: Change) -> Fitted:
+    """Return the same networks with other ratings.
+
+    Their rows are what these networks give for all ratings of today; those that changed are marked,
+    to be solved when they are read.
+    """
+    model = fitted.model
+    assert isinstance(model, Model)
+    shape = len(change.user_ids), len(change.item_ids)
+    training = fitted.training.updated(change.given, change.removed, shape)
+    # 1. Users and items whose own ratings changed.
+    users, items = np.zeros(shape[0], dtype=bool), np.zeros(shape[1], dtype=bool)
+    for cells in (change.given, change.removed):
+        users[cells.users], items[cells.items] = True, True
+    # 2. The sums that codes of items are made of.
+    changed = np.flatnonzero(items)
+    columns = fitted.to_stars(training.columns(changed))
+    is_gone = users & (np.diff(training.inputs.indptr) == 0)
+    with_sums = model.updated(changed, columns, shape[1], np.flatnonzero(is_gone))
+    # 3. Rows of those who rated what has another code, and of what they rated.
+    if model.encodes_users:
+        items[training.inputs[np.flatnonzero(users)].indices] = True
+    if model.encodes_items:
+        users[columns.inputs.indices] = True
+    if model.is_coupled:
+        items[:] = True
+    targets = Columns(change.item_ids, Scale.shared(*fitted.inputs.scale.bounds, shape[1]))
+    new = replace(
+        fitted,
+        user_ids=change.user_ids,
+        inputs=targets,
+        targets=targets,
+        feature_names=_more_names(fitted.feature_names, change.item_ids),
+        model=with_sums,
+        user_rows=fitted.user_rows.marked(users),
+        item_rows=fitted.item_rows.marked(items),
+        training=training,
+    )
+    if not model.encodes_users:
+        _ = new.items  # which are codes, soon made, and which every list needs
+    return new
+
+
+def _more_names(names: np.ndarray | None, ids: Ids) -> np.ndarray | None:
+    """Names that scikit-learn knows the columns by, of which there are more now."""
+    if names is None or len(names) == len(ids):
+        return names
+    more = ids.array[len(names) :].tolist()
+    are_texts = all(isinstance(one, str) for one in more)
+    return np.append(names, np.array(more, dtype=object)) if are_texts else None

@@ -409,7 +409,7 @@ class Encoder:
 
     def _network(self) -> AutoRec:
         network = AutoRec(
-            len(self.encoding.reference),
+            self.n_inputs,
             0,
             [len(bias) for bias in self.biases],
             self.activation,

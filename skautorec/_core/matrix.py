@@ -11,6 +11,7 @@ import scipy.sparse
 __all__ = [
     "ReadTable",
     "Table",
+    "columns_as_rows",
     "effective_weights",
     "rows_of_cells",
     "rows_or_none",
@@ -128,6 +129,21 @@ def transposed(cells: scipy.sparse.csr_array) -> tuple[scipy.sparse.csr_array, n
     """Transpose of a matrix, with the positions of its cells in the matrix as values; and these."""
     positions = with_values(cells, np.arange(cells.nnz)).T.tocsr()
     return positions, positions.data
+
+
+def columns_as_rows(
+    cells: scipy.sparse.csr_array, columns: np.ndarray
+) -> tuple[scipy.sparse.csr_array, np.ndarray]:
+    """Some columns of a matrix, a row each, and the positions of their cells in the matrix."""
+    place = np.full(cells.shape[1], -1)
+    place[columns] = np.arange(len(columns))
+    chosen = np.flatnonzero((place >= 0)[cells.indices])
+    rows = place[cells.indices[chosen]]
+    positions = chosen[np.argsort(rows, kind="stable")]
+    of_cells = np.searchsorted(cells.indptr, positions, side="right") - 1
+    ends = np.append(0, np.cumsum(np.bincount(rows, minlength=len(columns))))
+    shape = len(columns), cells.shape[0]
+    return scipy.sparse.csr_array((cells.data[positions], of_cells, ends), shape=shape), positions
 
 
 def values_at(

@@ -15,7 +15,7 @@ import scipy.sparse
 from .codes import Sums
 from .encoder import Encoder, Observed
 from .isolation import isolated
-from .matrix import ReadTable, Table, rows_of_cells, transposed
+from .matrix import ReadTable, Table, columns_as_rows, rows_of_cells, transposed
 from .query import Query
 from .scores import Embeddings
 
@@ -118,7 +118,7 @@ class UserPart:
         sums = self.encoder.sums(training.inputs[who], training.weights_of(who))
         of_rows = np.empty(cells.nnz)
         of_rows[order] = self.encoder.relative_variances(observed, sums, by_item, codes)
-        is_input = query.ratings.indices < len(self.encoder.encoding.reference)
+        is_input = query.ratings.indices < self.encoder.n_inputs
         rows = rows_of_cells(query.ratings)[is_input]
         weights = None if query.weights is None else query.weights[is_input]
         counts = np.bincount(rows, weights, len(codes))
@@ -177,6 +177,11 @@ class Model:
     def encodes_users(self) -> bool:
         """Whether a rating changes the code of its user, and so the rows of what they rated."""
         return self.members[0].user is not None
+
+    @property
+    def is_coupled(self) -> bool:
+        """Whether the rows of items are fitted to what those of users leave."""
+        return self.encodes_items and self.encodes_users
 
     @isolated
     def solve_items(self, items: np.ndarray, read: ReadTable) -> Embeddings:
@@ -318,15 +323,15 @@ def _observed(query: Query) -> Observed:
 
 def _raters(training: Table, chosen: np.ndarray) -> tuple[Observed, np.ndarray]:
     """Ratings of the chosen target items and of one without any, and whose they are, renumbered."""
-    by_item, order = transposed(training.targets)
-    is_chosen = np.repeat(chosen, np.diff(by_item.indptr))
-    ends = np.append(0, np.cumsum(is_chosen))[by_item.indptr]
-    ends = np.append(ends, ends[-1])  # and one without ratings
-    who, renumbered = np.unique(by_item.indices[is_chosen], return_inverse=True)
-    values = training.targets.data[order[is_chosen]]
-    weights = None if training.weights is None else training.weights[order[is_chosen]]
+    columns, cells = columns_as_rows(training.targets, np.flatnonzero(chosen))
+    lengths = np.zeros(len(chosen) + 1, dtype=np.int64)  # and one without ratings
+    lengths[:-1][chosen] = np.diff(columns.indptr)
+    ends = np.append(0, np.cumsum(lengths))
+    who, renumbered = np.unique(columns.indices, return_inverse=True)
+    values = columns.data
+    weights = None if training.weights is None else training.weights[cells]
     ratings = scipy.sparse.csr_array(
-        (values, renumbered, ends), shape=(len(ends) - 1, max(1, len(who)))
+        (values, renumbered, ends), shape=(len(lengths), max(1, len(who)))
     )
     who = who if len(who) else np.zeros(1, dtype=np.int64)
     return Observed(ratings, values if training.y is None else None, weights=weights), who

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from .matrix import Table, rows_of_cells, values_at, with_values
+from .matrix import Table, columns_as_rows, rows_of_cells, values_at, with_values
 
 __all__ = ["Cells", "TrainingSet", "compact"]
 
@@ -37,6 +37,10 @@ class Cells:
     def __len__(self) -> int:
         return len(self.users)
 
+    def keys(self, n_items: int) -> np.ndarray:
+        """One number for each pair, in the order of compressed rows."""
+        return self.users * n_items + self.items
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet(Table):
@@ -58,7 +62,7 @@ class TrainingSet(Table):
         before = rows[rows < old.shape[0]]
         part = old[before]
         keys = before[rows_of_cells(part)] * shape[1] + part.indices
-        given_keys, removed_keys = (one.users * shape[1] + one.items for one in (given, removed))
+        given_keys, removed_keys = given.keys(shape[1]), removed.keys(shape[1])
         stays = ~np.isin(keys, np.concatenate((given_keys, removed_keys)))
         keys = np.concatenate((keys[stays], given_keys))
         order = np.argsort(keys)
@@ -90,35 +94,21 @@ class TrainingSet(Table):
             inputs, None, None if is_plain else weights.astype(_smallest(weights, _FLOATS))
         )
 
-    def holds(self, keys: np.ndarray) -> np.ndarray:
-        """Which pairs, each a user times the number of items plus an item, have a rating."""
-        users, items = np.divmod(keys, self.inputs.shape[1])
+    def holds(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Which pairs of users and items have a rating."""
         order = np.lexsort((items, users))
+        ends = np.append(0, np.cumsum(np.bincount(users, minlength=self.inputs.shape[0])))
         asked = scipy.sparse.csr_array(
-            (
-                np.ones(len(keys), dtype=np.int8),
-                items[order],
-                np.append(0, np.cumsum(np.bincount(users, minlength=self.inputs.shape[0]))),
-            ),
-            shape=self.inputs.shape,
+            (np.ones(len(users), dtype=np.int8), items[order], ends), shape=self.inputs.shape
         )
-        found = np.empty(len(keys), dtype=bool)
+        found = np.empty(len(users), dtype=bool)
         found[order] = ~np.isnan(values_at(asked, self.inputs, np.arange(asked.shape[0])))
         return found
 
     def columns(self, items: np.ndarray) -> Table:
         """Ratings of some items, a row each: inputs of shape (n, n_users)."""
-        place = np.full(self.inputs.shape[1], -1)
-        place[items] = np.arange(len(items))
-        cells = np.flatnonzero((place >= 0)[self.inputs.indices])
-        of_cells = place[self.inputs.indices[cells]]
-        order = np.argsort(of_cells, kind="stable")
-        users = np.searchsorted(self.inputs.indptr, cells[order], side="right") - 1
-        ends = np.append(0, np.cumsum(np.bincount(of_cells, minlength=len(items))))
-        where = cells[order]
-        shape = len(items), self.inputs.shape[0]
-        columns = scipy.sparse.csr_array((self.inputs.data[where], users, ends), shape=shape)
-        return Table(columns, None, None if self.weights is None else self.weights[where])
+        columns, cells = columns_as_rows(self.inputs, items)
+        return Table(columns, None, None if self.weights is None else self.weights[cells])
 
     def recognise(self, ratings: scipy.sparse.csr_array) -> np.ndarray:
         """Say which training user each row of ratings is, -1 for a new one.

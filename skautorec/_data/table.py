@@ -29,6 +29,7 @@ __all__ = [
     "read_values",
     "read_vocabulary",
     "read_weights",
+    "repetitions",
     "shown_id",
     "warn_of_twins",
 ]
@@ -234,9 +235,15 @@ def has_repetitions(pairs: np.ndarray) -> bool:
     return bool((ordered[1:] == ordered[:-1]).any())
 
 
-def raise_duplicates(pairs: np.ndarray, users: Ids, items: Ids, advice: str) -> None:
+def repetitions(pairs: np.ndarray) -> np.ndarray:
+    """Positions of pairs that repeat an earlier one."""
     order = np.argsort(pairs, kind="stable")
-    repeated = order[1:][pairs[order[1:]] == pairs[order[:-1]]]
+    repeated: np.ndarray = order[1:][pairs[order[1:]] == pairs[order[:-1]]]
+    return repeated
+
+
+def raise_duplicates(pairs: np.ndarray, users: Ids, items: Ids, advice: str) -> None:
+    repeated = repetitions(pairs)
     second = repeated.min()
     first = int(np.flatnonzero(pairs == pairs[second])[0])
     user, item = divmod(int(pairs[second]), len(items))

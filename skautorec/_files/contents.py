@@ -241,7 +241,7 @@ def _scale(columns: str) -> Record:
 
 def _encoder() -> Record:
     def is_whole(encoder: Encoder) -> bool:
-        n_inputs = encoder.encoding.n_channels * len(encoder.encoding.reference)
+        n_inputs = encoder.encoding.n_channels * encoder.n_inputs
         return (
             len(encoder.weights) == len(encoder.biases)
             and len(encoder.weights[0]) == n_inputs
