@@ -115,6 +115,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         attributes = _published(Fitted.of(given, trained), trained.attributes)
         progress.end(attributes)
         self._publish(attributes)
+        trained.journal.end()
         return self
 
     def _publish(self, attributes: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse
 
 from ._core.exposure import Exposure, ExposureOfFit
+from ._core.journal import Journal
 from ._core.likeness import AroundMean, are_same, most_alike, norms_around
 from ._core.lists import slices, top
 from ._core.matrix import ReadTable, Table
@@ -79,6 +80,8 @@ class Trained:
         What the estimator tells of it, by name.
     counts : ndarray of shape (n_targets,) or None
         What lists rank items by in place of predicted ratings.
+    journal : Journal
+        Is to hear when the fit is done.
     """
 
     model: RatingModel
@@ -86,6 +89,7 @@ class Trained:
     items: Embeddings
     attributes: dict[str, Any] = field(default_factory=dict)
     counts: np.ndarray | None = None
+    journal: Journal = field(default_factory=Journal)
 
 
 @dataclass(frozen=True, eq=False)

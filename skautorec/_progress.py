@@ -88,6 +88,11 @@ class FitProgress(Quiet):
         if self._fit is not None:
             self._fit.call_on_fit_task_end(**self._given, reconstruction_attributes=attributes)
 
+    def goes_on(self) -> None:
+        """Tell that an interrupted fit is gone on with."""
+        if self._verbose:
+            _say("fit", "goes on from its checkpoint")
+
     def _say(self, what: str) -> None:
         _say(self._phase, what)
 

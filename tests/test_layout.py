@@ -21,6 +21,7 @@ package.__path__ = [{path!r}]
 sys.modules["skautorec"] = package
 import scipy.sparse
 from skautorec._core.fit import fit_model
+from skautorec._core.journal import Journal
 from skautorec._core.matrix import Table
 from skautorec._core.training import Progress, Settings
 R = scipy.sparse.random_array((20, 15), density=0.5, format="csr", random_state=0)
@@ -28,6 +29,7 @@ settings = Settings((4,), 1.0, "sigmoid", "adam", None, None, 5, 0.0, 5, 0.5)
 model, users, items, histories = fit_model(
     lambda: Table(R, None), settings, kind="both", n_members=1, decoder_lambd=None,
     validation_fraction=0.1, seed=0, device="cpu", progress=Progress(),
+    journal=Journal(),
 )
 assert [len(history.losses) for history in histories] == [5, 5]
 assert users.factors.shape == (20, 8) and items.factors.shape == (15, 8)

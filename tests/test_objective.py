@@ -11,6 +11,7 @@ import torch
 from skautorec._core import training
 from skautorec._core.draws import Draws
 from skautorec._core.encoding import Encoding, row_blocks
+from skautorec._core.journal import Journal
 from skautorec._core.matrix import rows_of_cells
 from skautorec._core.network import AutoRec
 from skautorec._core.solvers import SOLVERS, STOCHASTIC
@@ -182,7 +183,7 @@ def test_lambd_changes_the_fit_and_shrinks_both_norms():
     norms = []
     for lambd in (0.1, 3.0, 100.0):
         network = small_network(batch, dtype=torch.float32)
-        train(network, [batch], settings(lambd=lambd), Draws(0), Progress(), [])
+        train(network, [batch], settings(lambd=lambd), Draws(0), Progress(), [], Journal())
         norms.append([float(p.detach().norm()) for p in parameters(network)])
     encoder, _, decoder, _ = zip(*norms, strict=True)
     assert encoder[0] > 1.1 * encoder[1] > 1.2 * encoder[2]
@@ -214,7 +215,7 @@ def test_batch_size_does_not_move_the_optimum():
     def reached(lambd, n_parts):
         network = small_network(batch, dtype=torch.float32)
         chosen = settings(lambd=lambd, max_iter=800, learning_rate=0.02)
-        train(network, to_batches(R, n_parts), chosen, Draws(0), Progress(), [])
+        train(network, to_batches(R, n_parts), chosen, Draws(0), Progress(), [], Journal())
         return objective(network, [batch], 30.0)
 
     full, in_three_batches, penalised_three_times = reached(30, 1), reached(30, 3), reached(90, 1)
@@ -240,7 +241,7 @@ def test_every_solver_reaches_the_minimum_of_the_reference(solver):
     lowest = scipy.optimize.minimize(loss_and_gradient, flat, jac=True, method="L-BFGS-B").fun
     rate = {"adam": 0.05, "rmsprop": 0.03, "sgd": 0.01, "rprop": 0.01, "lbfgs": 1.0}[solver]
     chosen = settings(solver=solver, lambd=lambd, max_iter=500, learning_rate=rate)
-    history = train(network, [batch], chosen, Draws(0), Progress(), [])
+    history = train(network, [batch], chosen, Draws(0), Progress(), [], Journal())
     assert history.losses[0] > 2 * lowest
     # The steps of RMSprop do not shorten, and its average is a little beside the minimum.
     near = 0.02 if solver == "rmsprop" else 0.01
@@ -260,7 +261,7 @@ def test_training_stops_when_the_objective_stalls():
     batch = to_batch(random_ratings())
     network = small_network(batch, dtype=torch.float32)
     chosen = settings(max_iter=2000, tol=0.01, n_iter_no_change=5)
-    history = train(network, [batch], chosen, Draws(0), Progress(), [])
+    history = train(network, [batch], chosen, Draws(0), Progress(), [], Journal())
     assert 5 < len(history.losses) < 1000
 
 
@@ -413,7 +414,7 @@ def test_chance_does_not_raise_the_objective(seed):
     batches = to_batches(random_ratings(15, 12), 4)
     network = small_network(batches[0], dtype=torch.float32)
     chosen = settings(max_iter=2, dropout=0.7, learning_rate=1e-6)
-    train(network, batches, chosen, Draws(seed), Progress(), [])
+    train(network, batches, chosen, Draws(seed), Progress(), [], Journal())
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.7])
@@ -422,7 +423,7 @@ def test_an_objective_that_rose_is_not_kept_secret(dropout):
     network = small_network(batches[0], dtype=torch.float32)
     chosen = settings(max_iter=5, dropout=dropout, learning_rate=100.0)
     with pytest.warns(RuntimeWarning, match="raised the objective"):
-        train(network, batches, chosen, Draws(0), Progress(), [])
+        train(network, batches, chosen, Draws(0), Progress(), [], Journal())
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -432,7 +433,7 @@ def test_parameters_of_stochastic_solvers_are_averaged(solver):
     network = small_network(batches[0], dtype=torch.float32)
     recorder, n = Recorder(network), 12
     chosen = settings(solver=solver, max_iter=n, learning_rate=None)
-    train(network, batches, chosen, Draws(0), recorder, [])
+    train(network, batches, chosen, Draws(0), recorder, [], Journal())
     # An epoch counts by the fourth power of its number, about.
     weights = np.array([t * (t + 1) * (t + 2) * (t + 3) for t in range(1, n + 1)], float)
     if solver not in STOCHASTIC:
@@ -451,7 +452,7 @@ def test_how_many_epochs_there_may_be_changes_none_of_them(solver):
     for max_iter in (20, 40):
         network = small_network(batches[0], dtype=torch.float32)
         chosen = settings(solver=solver, max_iter=max_iter, learning_rate=None, dropout=dropout)
-        losses.append(train(network, batches, chosen, Draws(0), Progress(), []).losses)
+        losses.append(train(network, batches, chosen, Draws(0), Progress(), [], Journal()).losses)
     assert losses[0] == losses[1][:20] and len(losses[1]) == 40
 
 
@@ -469,7 +470,7 @@ def test_validation_restores_the_best_parameters(solver):
     flipped = replace(batch, values=batch.values.flip(0))  # what training unlearns
     network = small_network(batch, dtype=torch.float32)
     chosen = settings(solver=solver, max_iter=100, n_iter_no_change=20, learning_rate=0.05)
-    history = train(network, [batch], chosen, Draws(0), Progress(), [flipped])
+    history = train(network, [batch], chosen, Draws(0), Progress(), [flipped], Journal())
     assert score_of(network, [flipped]) == pytest.approx(max(history.scores), abs=1e-5)
     assert history.n_epochs == np.argmax(history.scores) + 1 < len(history.scores)
 
@@ -479,7 +480,7 @@ def test_validation_scores_are_of_the_average_over_all_of_its_batches():
     batches = to_batches(R, 3)
     network = small_network(batches[0], dtype=torch.float32)
     chosen = settings(max_iter=7, learning_rate=0.001, n_iter_no_change=100)
-    history = train(network, batches, chosen, Draws(0), Progress(), batches)
+    history = train(network, batches, chosen, Draws(0), Progress(), batches, Journal())
     assert np.argmax(history.scores) == 6  # so that the network is that of the last epoch
     assert history.scores[-1] == pytest.approx(score_of(network, batches), abs=1e-5)
 
@@ -503,7 +504,7 @@ def test_training_goes_on_while_the_score_rises_by_more_than_tol(rise, tol, n_ep
     batch = to_batch(random_ratings())
     network = small_network(batch, dtype=torch.float32)
     chosen = settings(max_iter=30, tol=tol, n_iter_no_change=5, learning_rate=1e-4)
-    history = train(network, [batch], chosen, Draws(0), Progress(), [batch])
+    history = train(network, [batch], chosen, Draws(0), Progress(), [batch], Journal())
     assert len(history.scores) == n_epochs
 
 

@@ -6,8 +6,10 @@ was trained on. Ratings are in the units of training throughout.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import scipy.sparse
@@ -19,6 +21,7 @@ from .draws import Draws
 from .encoding import Encoding, row_blocks
 from .export import DenseAutoRec
 from .isolation import isolated
+from .journal import Arrays, Journal, Kept
 from .matrix import (
     ReadTable,
     Table,
@@ -214,7 +217,11 @@ class Encoder:
         return Embeddings(codes, biases)
 
     def decode(
-        self, observed: Observed, sums: Sums, dtype: torch.dtype = torch.float64
+        self,
+        observed: Observed,
+        sums: Sums,
+        dtype: torch.dtype = torch.float64,
+        journal: Journal | None = None,
     ) -> tuple[Embeddings, np.ndarray]:
         """Solve decoded rows on the codes of encoded rows, and return what is left of each rating.
 
@@ -225,22 +232,42 @@ class Encoder:
             Of the encoded rows.
         dtype : torch.dtype
             Precision of the codes.
+        journal : Journal or None
+            Hears which rows are solved, and knows those that are already.
 
         Returns
         -------
         rows : Embeddings
         left_over : ndarray of shape (observed.ratings.nnz,)
         """
-        n_rows = observed.ratings.shape[0]
-        weights, biases = np.empty((n_rows, len(self.mean_code))), np.empty(n_rows)
+        journal = journal or Journal()
+        indptr, n_units = observed.ratings.indptr, len(self.mean_code)
+        n_rows = len(indptr) - 1
+        weights, biases = np.empty((n_rows, n_units)), np.empty(n_rows)
         left_over = np.empty(observed.ratings.nnz)
         layers = self.layers(dtype)
         prior = self.prior(dtype)
+        n_solved, kept = 0, journal.kept()
+        if kept is not None:
+            n_solved = min(n_rows, len(kept.take("biases", None)))
+            weights[:n_solved] = kept.take("weights", n_solved, n_units)
+            biases[:n_solved] = kept.take("biases", n_solved)
+            n_cells = int(indptr[n_solved])
+            left_over[:n_cells] = kept.take("left_over", n_cells)
+
+        def solved_rows() -> Arrays:
+            done = {"weights": weights[:n_solved], "biases": biases[:n_solved]}
+            return done | {"left_over": left_over[: indptr[n_solved]]}
+
         for rows, where, block in observed.blocks():
-            indptr, values, codes = self.problem(layers, block, sums)
-            solved = solve_rows(indptr, values, codes, prior, block.roots(dtype))
+            if rows.stop <= n_solved:
+                continue
+            ends, values, codes = self.problem(layers, block, sums)
+            solved = solve_rows(ends, values, codes, prior, block.roots(dtype))
             weights[rows], biases[rows] = solved.weights.numpy(), solved.biases.numpy()
             left_over[where] = solved.left_over.numpy()
+            n_solved = rows.stop
+            journal.reached(solved_rows)
         return Embeddings(weights, biases), left_over
 
     def problem(
@@ -439,9 +466,9 @@ class Problem:
         """Leave the decoded rows that a mask does not choose without ratings."""
         return replace(self, observed=self.observed.only(rows))
 
-    def solve(self, dtype: torch.dtype) -> tuple[Embeddings, np.ndarray]:
+    def solve(self, dtype: torch.dtype, journal: Journal) -> tuple[Embeddings, np.ndarray]:
         """Solve it; see `Encoder.decode`."""
-        return self.encoder.decode(self.observed, self.sums, dtype)
+        return self.encoder.decode(self.observed, self.sums, dtype, journal)
 
 
 def train_encoder(
@@ -453,6 +480,7 @@ def train_encoder(
     draws: Draws,
     device: str,
     progress: Progress,
+    journal: Journal,
 ) -> tuple[Encoder, History]:
     """Train the network and estimate the prior of its decoded rows.
 
@@ -470,6 +498,7 @@ def train_encoder(
     draws : Draws
     device : str
     progress : Progress
+    journal : Journal
 
     Returns
     -------
@@ -478,6 +507,9 @@ def train_encoder(
     """
     table = kept()
     encoding = Encoding.of(table.inputs, style, table.weights)
+    trained = journal.kept()
+    if trained is not None:
+        return _kept_encoder(trained, encoding, settings)
     batches, validation = _batches(table, heldout, encoding, settings, draws, device)
     network = AutoRec(
         table.inputs.shape[1],
@@ -488,10 +520,51 @@ def train_encoder(
     ).to(device)
     del table
     initialise(network, batches, draws.into("weights"))
-    history = train(network, batches, settings, draws, progress, validation)
+    history = train(
+        network, batches, settings, draws, progress, validation, journal.into("training")
+    )
     del batches, validation
     network.zero_grad()
-    return _with_prior(network.cpu(), encoding, kept(), settings), history
+    encoder = _with_prior(network.cpu(), encoding, kept(), settings)
+    journal.reached(partial(_arrays_of, encoder, history))
+    return encoder, history
+
+
+def _arrays_of(encoder: Encoder, history: History) -> Arrays:
+    """What it takes to make a trained encoder again."""
+    layers = {"weights": encoder.weights, "biases": encoder.biases}
+    arrays = {f"{name}{i}": one for name, some in layers.items() for i, one in enumerate(some)}
+    return arrays | {
+        "mean_code": encoder.mean_code,
+        "prior_weight": encoder.prior_weight,
+        "prior": np.array([encoder.prior_bias, encoder.bias_penalty]),
+        "losses": np.array(history.losses),
+        "scores": np.array(history.scores),
+    }
+
+
+def _kept_encoder(kept: Kept, encoding: Encoding, settings: Settings) -> tuple[Encoder, History]:
+    """Make a trained encoder of its arrays, from the same ratings."""
+    widths = [encoding.n_channels * len(encoding.reference), *settings.hidden_units]
+    n_units = widths[-1]
+    prior_bias, bias_penalty = kept.take("prior", 2).tolist()
+    encoder = Encoder(
+        weights=[
+            kept.take(f"weights{i}", *shape, dtypes="f4")
+            for i, shape in enumerate(itertools.pairwise(widths))
+        ],
+        biases=[kept.take(f"biases{i}", n, dtypes="f4") for i, n in enumerate(widths[1:])],
+        activation=settings.activation,
+        encoding=encoding,
+        mean_code=kept.take("mean_code", n_units),
+        prior_weight=kept.take("prior_weight", n_units, dtypes="f4 f8"),
+        prior_bias=prior_bias,
+        penalty=PENALTY_FACTOR * settings.lambd / 2,
+        bias_penalty=bias_penalty,
+    )
+    losses = kept.take("losses", None).tolist()
+    n_watched = len(losses) if kept.array("scores").size else 0
+    return encoder, History(losses, kept.take("scores", n_watched).tolist())
 
 
 def _batches(

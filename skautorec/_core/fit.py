@@ -12,8 +12,10 @@ from .calibration import Calibration
 from .draws import Draws
 from .encoder import Encoder, train_encoder
 from .isolation import isolated
+from .journal import Arrays, Journal
 from .matrix import ReadTable, Table, effective_weights
 from .model import Model
+from .noise import Noise
 from .scores import Embeddings
 from .solving import Encoders, mean_rows, solve
 from .training import History, Progress, Settings
@@ -36,6 +38,7 @@ def fit_model(
     seed: int,
     device: str,
     progress: Progress,
+    journal: Journal,
 ) -> tuple[Model, Embeddings, Embeddings, list[History]]:
     """Train on most of the ratings, measure penalties and noise on the rest, and solve with all.
 
@@ -56,6 +59,8 @@ def fit_model(
     seed : int
     device : str
     progress : Progress
+    journal : Journal
+        Hears what the fit has reached, and knows where an interrupted one goes on.
 
     Returns
     -------
@@ -68,22 +73,19 @@ def fit_model(
     draws = Draws(seed)
     # 1. Networks, on what is not held out.
     split = _Split(read, validation_fraction, draws.into("held out"))
-    members, histories = _train(split, settings, kind, n_members, draws, device, progress)
+    members, histories = _train(split, settings, kind, n_members, draws, device, progress, journal)
     # 2. Penalties and noise, on what is held out, of models solved with the rest.
     with progress.phase("held-out ratings"):
-        kept, heldout = split.halves()
-        calibration = Calibration(kept, heldout, draws.into("calibration"), decoder_lambd)
-        solved = [
-            solve(one, kept, calibration=calibration, number=number)
-            for number, one in enumerate(members)
-        ]
-        noise = calibration.noise([one.member for one in solved], *mean_rows(solved))
-        members = [one.encoders for one in solved]
-        del kept, heldout, calibration, solved
+        members, noise = _calibrate(
+            split, members, decoder_lambd, draws.into("calibration"), journal.into("calibration")
+        )
     # 3. The model, solved with all ratings.
     with progress.phase("rows"):
         table = read()
-        solved = [solve(encoders, table) for encoders in members]
+        solved = [
+            solve(encoders, table, journal=journal.into("rows", number))
+            for number, encoders in enumerate(members)
+        ]
         users, items = mean_rows(solved)
         model = Model([one.member for one in solved], noise.noise, noise.spread, noise.code_spread)
     return model, users, items, histories
@@ -97,6 +99,7 @@ def _train(
     draws: Draws,
     device: str,
     progress: Progress,
+    journal: Journal,
 ) -> tuple[list[Encoders], list[History]]:
     """Train the encoders of all members."""
     sides = ["item", "user"] if kind == "both" else [kind]
@@ -116,11 +119,45 @@ def _train(
                     draws=draws.into("member", number, side),
                     device=device,
                     progress=progress,
+                    journal=journal.into("network", len(histories)),
                 )
             histories.append(history)
         item, user = trained["item"], trained["user"]
         members.append(Encoders(item, user.for_residuals() if item and user else user))
     return members, histories
+
+
+def _calibrate(
+    split: _Split,
+    members: list[Encoders],
+    decoder_lambd: float | None,
+    draws: Draws,
+    journal: Journal,
+) -> tuple[list[Encoders], Noise]:
+    """Choose the penalties of decoded rows, and measure the noise."""
+    known = journal.kept()
+    if known is not None:
+        penalties = known.take("penalties", len(members), *members[0].penalties.shape)
+        chosen = [
+            one.with_penalties(of_one) for one, of_one in zip(members, penalties, strict=True)
+        ]
+        return chosen, Noise(*known.take("noise", 3).tolist())
+    kept, heldout = split.halves()
+    calibration = Calibration(kept, heldout, draws, decoder_lambd)
+    solved = [
+        solve(one, kept, calibration, number, journal.into(number))
+        for number, one in enumerate(members)
+    ]
+    noise = calibration.noise([one.member for one in solved], *mean_rows(solved))
+    chosen = [one.encoders for one in solved]
+
+    def choices() -> Arrays:
+        numbers = [noise.noise, noise.spread, noise.code_spread]
+        penalties = [one.penalties for one in chosen]
+        return {"noise": np.array(numbers), "penalties": np.array(penalties)}
+
+    journal.reached(choices)
+    return chosen, noise
 
 
 @dataclass(frozen=True)

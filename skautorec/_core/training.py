@@ -23,9 +23,10 @@ from torch import Tensor
 
 from .draws import Draws
 from .encoding import Encoding
+from .journal import Arrays, Journal, Kept
 from .messages import warn
 from .network import AutoRec, SparseRows
-from .solvers import SOLVERS, STOCHASTIC, make_step
+from .solvers import SOLVERS, STOCHASTIC, Solver
 from .sparse import Pattern
 
 __all__ = [
@@ -316,6 +317,7 @@ def train(
     draws: Draws,
     progress: Progress,
     validation: list[Batch],
+    journal: Journal,
 ) -> History:
     """Minimise the objective in place.
 
@@ -337,6 +339,8 @@ def train(
         Held-out cells of some encoded rows. Training ends when they are predicted no better for a
         while, and the parameters go back to the best epoch. Without any it ends when the objective
         stands still.
+    journal : Journal
+        Hears what each epoch reached, and knows where to go on.
 
     Returns
     -------
@@ -347,11 +351,26 @@ def train(
     ValueError
         The objective is no longer finite.
     """
-    step = _stepper(network, settings, _typical_length(batches))
+    rate = settings.learning_rate or SOLVERS[settings.solver]
+    parameters: list[Tensor] = list(network.parameters())
+    solver = Solver(settings.solver, parameters, rate, _typical_length(batches))
+    step = _stepper(network, settings, solver)
     reached = _Reached(network, validation, settings)
     losses: list[float] = []
-    start = _objective(network, batches, settings, draws.into("epoch", 0))
-    for epoch in range(settings.max_iter):
+    kept = journal.kept()
+    if kept is None:
+        start = _objective(network, batches, settings, draws.into("epoch", 0))
+    else:
+        start = float(kept.take("start"))
+        losses = kept.take("losses", None).tolist()
+        solver.restore(kept.within("solver"))
+        reached.go_on(kept, len(losses))
+
+    def state() -> Arrays:
+        arrays = {"start": np.array(start), "losses": np.array(losses), **reached.state()}
+        return arrays | {f"solver.{name}": array for name, array in solver.state().items()}
+
+    for epoch in range(len(losses), settings.max_iter):
         of_epoch = draws.into("epoch", epoch)
         order = of_epoch.into("batches").order(len(batches))
         ordered = [batches[i] for i in order]
@@ -363,6 +382,7 @@ def train(
         is_asked_to_stop = progress.epoch(epoch + 1, loss, reached.last)
         if is_asked_to_stop or reached.stalled() or _stalled(losses, reached, settings):
             break
+        journal.reached(state)
     reached.restore()
     if not all(bool(parameter.isfinite().all()) for parameter in network.parameters()):
         raise ValueError(_diverged(len(losses), settings))
@@ -448,6 +468,38 @@ class _Reached:
         """Leave the network with what is to be kept."""
         self._set(self.best or self.average or self.parameters)
 
+    def state(self) -> Arrays:
+        """What it takes to go on from here."""
+        lists = {"now": self.parameters, "average": self.average, "best": self.best}
+        arrays = {
+            f"{name}{i}": one.detach().cpu().numpy()
+            for name, tensors in lists.items()
+            for i, one in enumerate(tensors)
+        }
+        return arrays | {"scores": np.array(self.scores)}
+
+    @torch.no_grad()
+    def go_on(self, kept: Kept, n_epochs: int) -> None:
+        """Go on from what another one reached in so many epochs."""
+
+        def tensors(name: str) -> list[Tensor]:
+            arrays = [
+                kept.take(f"{name}{i}", *parameter.shape, dtypes="f4")
+                for i, parameter in enumerate(self.parameters)
+            ]
+            # In memory of torch: arithmetic may depend on how it is aligned.
+            return [
+                parameter.new_tensor(array)
+                for parameter, array in zip(self.parameters, arrays, strict=True)
+            ]
+
+        self.n_epochs = n_epochs
+        self.scores = kept.take("scores", n_epochs if self.views else 0).tolist()
+        self._set(tensors("now"))
+        self.average = tensors("average")
+        if self.scores:
+            self.best = tensors("best")
+
 
 @torch.no_grad()
 def _objective(network: AutoRec, batches: list[Batch], settings: Settings, draws: Draws) -> float:
@@ -478,15 +530,13 @@ def _typical_length(batches: list[Batch]) -> float:
 
 
 def _stepper(
-    network: AutoRec, settings: Settings, typical_length: float
+    network: AutoRec, settings: Settings, solver: Solver
 ) -> Callable[[Batch, float, Draws], float]:
-    """Return the function that takes one step of the chosen solver and returns the objective."""
-    rate = settings.learning_rate or SOLVERS[settings.solver]
-    take = make_step(settings.solver, list(network.parameters()), rate, typical_length)
+    """Return the function that takes one step and returns the objective."""
 
     def step(batch: Batch, share: float, draws: Draws) -> float:
         view = _view(batch, settings.dropout, draws)
-        return take(lambda: add_gradient(network, view, settings.lambd, share))
+        return solver.step(lambda: add_gradient(network, view, settings.lambd, share))
 
     return step
 

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from .._fitted import Fitted
 from . import archive, contents
 from .archive import File
+from .checkpoint import Checkpoint
 
-__all__ = ["File", "load", "save"]
+__all__ = ["Checkpoint", "File", "load", "save"]
 
 T = TypeVar("T")
 

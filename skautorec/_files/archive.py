@@ -106,10 +106,15 @@ def _opened(file: File) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def read(file: File) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
+def read(
+    file: File,
+    kind: str = "an estimator's save",
+    advice: str = "Save the estimator again, or copy the file again.",
+) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
     """Read what `write` wrote: values and arrays.
 
-    What goes wrong with them inside the ``with`` is the file's fault too.
+    What goes wrong with them inside the ``with`` is the file's fault too. The message says what
+    kind of file was expected, and advises what to do.
 
     Raises
     ------
@@ -129,8 +134,8 @@ def read(file: File) -> Iterator[tuple[dict[str, Any], dict[str, np.ndarray]]]:
         raise ValueError(f"{name} {error}. Upgrade skautorec.") from None
     except _SIGNS as error:
         raise ValueError(
-            f"{name} cannot be used: it is not a whole and unchanged file of an estimator's save "
-            f"({error}). Save the estimator again, or copy the file again."
+            f"{name} cannot be used: it is not a whole and unchanged file of {kind} ({error}). "
+            f"{advice}"
         ) from error
 
 
@@ -216,6 +221,8 @@ def plain_params(params: dict[str, Any]) -> dict[str, Any]:
 def _plain(value: Any, name: str) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
