@@ -110,13 +110,14 @@ def test_nothing_is_done_twice(tmp_path, stop_after, monkeypatch):
     noted(training, "_epoch")
     noted(encoder, "solve_rows")
     monkeypatch.setattr("skautorec._core.encoding._ROWS", 7)  # several blocks of rows
-    fit(None, **BOTH)
+    expected = fit(None, **BOTH)
     once = done.copy()
     stop_after(2)
     done.clear()
-    n_times, _ = fit_in_the_end(tmp_path, **BOTH)
+    n_times, model = fit_in_the_end(tmp_path, **BOTH)
     assert n_times > 20
     assert done == once
+    assert content(model) == content(expected)
 
 
 def test_the_fit_says_that_it_goes_on(tmp_path, stop_after, capsys):
@@ -127,6 +128,18 @@ def test_the_fit_says_that_it_goes_on(tmp_path, stop_after, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "[AutoRecRegressor] fit: goes on from its checkpoint"
     assert "epoch 4/6," in lines[1]
+
+
+def test_what_is_said_at_the_end_knows_of_the_beginning(tmp_path, stop_after):
+    params = {"solver": "sgd", "learning_rate": 3.0, "max_iter": 4, "dropout": 0.0}
+    stop_after(2)
+    interrupted(tmp_path, **params)
+    stop_after(0)
+    with pytest.warns(RuntimeWarning, match="raised the objective") as said:
+        fit(tmp_path, **params)
+    with pytest.warns(RuntimeWarning, match="raised the objective") as expected:
+        fit(None, **params)
+    assert [str(one.message) for one in said] == [str(one.message) for one in expected]
 
 
 def test_an_interrupted_fit_leaves_the_estimator_as_it_was(tmp_path, stop_after):
@@ -210,7 +223,7 @@ def stopped_file(folder, stop_after, n):
     return file
 
 
-@pytest.mark.parametrize("n", [2, 9, 28, 31, 33])
+@pytest.mark.parametrize("n", [2, 9, 30, 35, 38])
 def test_damaged_and_forged_files_are_refused(n, tmp_path, stop_after):
     file = stopped_file(tmp_path, stop_after, n)
     whole = file.read_bytes()
@@ -245,6 +258,23 @@ def test_the_file_is_no_estimator(tmp_path, stop_after):
     file = stopped_file(tmp_path, stop_after, 2)
     with pytest.raises(ValueError, match="cannot be used"):
         AutoRecRegressor.load(file)
+
+
+def test_a_file_holds_no_more_than_is_needed(tmp_path, stop_after):
+    def parts(n):
+        file = stopped_file(tmp_path, stop_after, n)
+        with archive.read(file) as (_, arrays):
+            parts = {name.rpartition("/")[0] for name in arrays}
+        file.unlink()
+        return sorted(parts)
+
+    networks = [f"network.{i}" for i in range(4)]
+    assert parts(8) == ["network.0", "network.1.training"]
+    assert parts(28) == networks
+    assert parts(30) == ["calibration.0.item", "calibration.0.user", *networks]
+    assert parts(32) == ["calibration.0", "calibration.1.item", *networks]
+    assert parts(35) == ["calibration", *networks]
+    assert parts(38) == ["calibration", *networks, "rows.0"]
 
 
 def test_remains_of_a_crash_are_removed(tmp_path, stop_after):

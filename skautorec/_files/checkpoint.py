@@ -53,14 +53,16 @@ class Checkpoint(Journal):
             raise PermissionError(f"Nothing may be written to checkpoint={os.fspath(folder)!r}.")
         self._digest = _digest(arguments, table)
         self.file = Path(folder) / f"fit-{self._digest[:24]}.npz"
+        # Each part asks once for what was kept of it.
         self._kept = self._read() if self.file.exists() else {}
         self._parts = {name: _these(arrays) for name, arrays in self._kept.items()}
+        self._is_resumed = bool(self._kept)
         self._next = time.monotonic() + SECONDS
 
     @property
     def is_resumed(self) -> bool:
         """Whether an interrupted fit is gone on with."""
-        return bool(self._kept)
+        return self._is_resumed
 
     def into(self, *keys: int | str) -> Journal:
         """Return the journal of a part of the fit."""
@@ -68,7 +70,7 @@ class Checkpoint(Journal):
 
     def kept_of(self, part: str) -> Kept | None:
         """What an interrupted fit had reached in a part."""
-        arrays = self._kept.get(part)
+        arrays = self._kept.pop(part, None)
         return None if arrays is None else Kept(arrays, self._refusal)
 
     def reached_in(self, part: str, arrays: Callable[[], Arrays]) -> None:
@@ -76,7 +78,6 @@ class Checkpoint(Journal):
         inside = [name for name in self._parts if name.startswith(f"{part}.")]
         for name in inside:
             del self._parts[name]
-            self._kept.pop(name, None)
         self._parts[part] = arrays
         if time.monotonic() >= self._next:
             self._write()
