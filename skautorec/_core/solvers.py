@@ -117,8 +117,9 @@ class Solver:
         if array.dtype == np.float64:
             return float(kept.take(path))
         parameters = self._optimizer.param_groups[0]["params"]
-        flat = (sum(one.numel() for one in parameters),)
-        shapes = {(), flat, *(tuple(one.shape) for one in parameters)}
+        own = parameters[int(path.split(".")[0])]
+        # That of all parameters in one is of L-BFGS.
+        shapes = (tuple(own.shape), (sum(one.numel() for one in parameters),))
         shape = array.shape if array.shape in shapes else ()
         return torch.tensor(kept.take(path, *shape, dtypes="f4"))
 
