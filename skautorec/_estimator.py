@@ -37,6 +37,13 @@ __all__ = ["AutoRecRegressor"]
 DROPOUT = 0.7
 # Held while what an update made is put in the place of what it was made from.
 _PUBLISHING = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    # Or it may be held for ever in a child, by a thread that there is not.
+    os.register_at_fork(
+        before=_PUBLISHING.acquire,
+        after_in_parent=_PUBLISHING.release,
+        after_in_child=_PUBLISHING.release,
+    )
 # Networks of each kind of model.
 N_PARTS = {"item": 1, "user": 1, "both": 2}
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse
 
+from ._core.caching import cached_property
 from ._core.exposure import Exposure, ExposureOfFit
 from ._core.journal import Journal
 from ._core.likeness import AroundMean, are_same, most_alike, norms_around

@@ -20,13 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import scipy.sparse
 import torch
 from torch import Tensor
 
+from .caching import cached_property
 from .draws import Draws
 from .isolation import isolated
 from .lists import slices

@@ -1,8 +1,9 @@
-"""Torch's global modes, which must not matter to what is computed here."""
+"""Torch's global state, which must not matter to what is computed here."""
 
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import ParamSpec, TypeVar
@@ -13,6 +14,12 @@ __all__ = ["isolated"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+if hasattr(os, "register_at_fork"):
+    # Torch's threads do not survive a fork, and a child that gives them work waits for ever. This
+    # is the only place where a number of threads is set.
+    os.register_at_fork(after_in_child=functools.partial(torch.set_num_threads, 1))
 
 
 def isolated(function: Callable[P, T]) -> Callable[P, T]:

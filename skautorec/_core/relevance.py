@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +10,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
+from .caching import cached_property
 from .exposure import Exposure
 from .isolation import isolated
 from .lists import rounding_of

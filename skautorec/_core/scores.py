@@ -7,7 +7,6 @@ top-N lists read these arrays and nothing else.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
+from .caching import cached_property
 from .isolation import isolated
 from .lists import rounding_of, top
 from .sparse import sampled_dots
