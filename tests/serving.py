@@ -41,7 +41,7 @@ def server(path, n_workers=4):
         address = free.getsockname()
     app = f"serving_app:make_app({str(path)!r})"
     command = [sys.executable, "-W", "ignore", "-m", "gunicorn", "--preload", "--workers"]
-    command += [str(n_workers), "--bind", "{}:{}".format(*address), "--log-level", "error", app]
+    command += [str(n_workers), "--bind", "{}:{}".format(*address), "--log-level", "critical", app]
     # Several threads in the parent, whatever runs the tests with one.
     environment = os.environ | {"OMP_NUM_THREADS": "2"}
     process = subprocess.Popen(command, cwd=Path(__file__).parent, env=environment)
