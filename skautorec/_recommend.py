@@ -300,7 +300,7 @@ def _laid_out(
     missing = n - ids.shape[1]
     if missing > 0:
         more = np.empty((len(ids), missing), dtype=ids.dtype)
-        more[:] = filler[0]
+        more[:] = filler  # an array of one, since a tuple would be spread
         ids = np.hstack((ids, more))
         nothing = np.full(more.shape, np.nan)
         numbers = [np.hstack((some, nothing)) for some in numbers]
