@@ -518,14 +518,29 @@ def test_forged_headers_are_refused(name):
         load(model, content)
 
 
-def test_newer_formats_ask_for_an_upgrade():
+def newer(text):
+    return text.replace(b'"version": 1', b'"version": 20')
+
+
+# Files of a later release may differ in all but how they begin.
+NEWER = {
+    "the same": lambda whole: newer(whole),
+    "a longer header": lambda whole: with_header(whole, lambda text: newer(text) + bytes(2**21)),
+    "another header": lambda whole: with_header(
+        whole, lambda text: b'{"format": "skautorec", "version": 20}'
+    ),
+    "other names": lambda whole: newer(whole).replace(b"header.npy", b"values.npy"),
+    "another end": lambda whole: newer(whole)[:-100],
+    "no archive": lambda whole: newer(whole[100:]),
+}
+
+
+@pytest.mark.parametrize("name", NEWER)
+def test_newer_formats_ask_for_an_upgrade(name):
     model = MODELS["item"]
-
-    def age(text):
-        return text.replace(b'"version": 1', b'"version": 2')
-
-    with pytest.raises(ValueError, match=r"format 2, .* formats up to 1\. Upgrade skautorec"):
-        load(model, with_header(saved(model), age))
+    content = NEWER[name](saved(model))
+    with pytest.raises(ValueError, match=r"format 20, .* formats up to 1\. Upgrade skautorec"):
+        load(model, content)
 
 
 @pytest.mark.parametrize("seed", range(150))
