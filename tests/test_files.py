@@ -253,10 +253,20 @@ def test_missing_files_are_said_to_be_missing(tmp_path):
         AutoRecRegressor.load(tmp_path / "nothing")
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", b"PK", bytes(1000)])
-def test_other_files_are_refused(content, tmp_path):
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "there is nothing in it"),
+        (b"not a model", "it is another format"),
+        (bytes(1000), "it is another format"),
+        (b'{"format": "skautorec", "version": 1}', "its header is too long"),
+        (b'{"format": "skautorec", "version": 1}'.ljust(1000, b"\0"), "its header is too long"),
+    ],
+)
+def test_other_files_are_refused(content, what, tmp_path):
     (tmp_path / "other").write_bytes(content)
-    with pytest.raises(ValueError, match=r"other' cannot be used: .* Save the estimator again"):
+    match = rf"other' cannot be used: .* \({what}.* Save the estimator again"
+    with pytest.raises(ValueError, match=match):
         AutoRecRegressor.load(tmp_path / "other")
 
 
