@@ -1,6 +1,6 @@
 """Frames out: lists and predictions with the labels of what was given."""
 
-import sys
+import builtins
 
 import numpy as np
 import pandas as pd
@@ -174,7 +174,15 @@ def test_baselines_give_frames_too():
 
 def test_frames_need_pandas(model, monkeypatch):
     pairs = Ratings.from_matrix(WIDE)
-    monkeypatch.setitem(sys.modules, "pandas", None)
+    usual = builtins.__import__
+
+    def without_pandas(name, *args):
+        if name == "pandas":
+            raise ImportError
+        return usual(name, *args)
+
+    # To scikit-learn 1.6 None in sys.modules is pandas.
+    monkeypatch.setattr(builtins, "__import__", without_pandas)
     for ask in (
         lambda: model.recommend(USERS[0], as_frame=True),
         lambda: model.predict(R, as_frame=True),
