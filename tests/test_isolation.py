@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import KINDS, new
 
+from skautorec._core.isolation import isolated
 from skautorec.baselines import BiasRegressor
 
 
@@ -57,6 +58,14 @@ def test_global_modes_of_torch_do_not_matter(estimator, mode, ratings):
         given = answers(ESTIMATORS[estimator]().fit(ratings), ratings)
     for one, other in zip(given, expected, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("make", [default_device, lambda: torch.device("meta")])
+def test_default_devices_are_found_however_they_are_set(make):
+    where = isolated(lambda: torch.empty(1).device.type)
+    with make():
+        assert where() == "cpu"
+    assert where() == "cpu"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")

@@ -36,8 +36,9 @@ def isolated(function: Callable[P, T]) -> Callable[P, T]:
             for device in ("cpu", "cuda"):
                 if torch.is_autocast_enabled(device):
                     modes.enter_context(torch.autocast(device, enabled=False))
-            # Not always: it makes each call of torch slower.
-            if torch.get_default_device().type != "cpu":
+            # Not always: it makes each call of torch slower. And torch 2.5 cannot name the default
+            # device when one was taken back, or inside of ``with torch.device(...)``.
+            if torch.empty(0).device.type != "cpu":
                 modes.enter_context(torch.device("cpu"))
             return function(*args, **kwargs)
 
