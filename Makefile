@@ -4,7 +4,10 @@
 # make linkcheck   addresses in the documentation; needs a network
 # make bench   every benchmark; needs SKAUTOREC_DATA; peers only if `make peers` was run
 # make peers   environments of the libraries that benchmarks/peers.py and lists.py compare with
-# make wheel   build wheel and sdist, install each into an empty environment and use it
+# make dist    build wheel and sdist, with the pinned tools of .github/requirements/build.txt
+# make check   install each of them into an empty environment, use it, and list what was installed
+# make wheel   both
+# make audit   known vulnerabilities of what is installed in .venv; needs a network
 # make test-oldest, make test-newest   the tests at both ends of the dependency ranges
 #
 # PYTHON   the interpreter to build environments with
@@ -22,7 +25,8 @@ PEERS = .venv-peers
 PEERS_PYTHON = python3.13
 RUN = $(VENV)/bin/python -m
 
-.PHONY: demo test lint docs linkcheck wheel test-oldest test-newest bench peers clean
+.PHONY: demo test lint docs linkcheck dist check wheel audit test-oldest test-newest bench peers \
+    clean
 
 demo: $(VENV)/ready
 	$(VENV)/bin/python examples/demo.py
@@ -50,18 +54,41 @@ docs: $(VENV)/ready
 linkcheck: $(VENV)/ready
 	$(RUN) sphinx -q -b linkcheck docs docs/_build/linkcheck
 
-wheel: $(VENV)/ready
-	rm -rf dist
-	$(RUN) pip install --quiet build
-	$(RUN) build --outdir dist .
-	for file in dist/*.whl dist/*.tar.gz; do \
-	    rm -rf $(VENV)-wheel && \
-	    $(PYTHON) -m venv $(VENV)-wheel && \
-	    $(VENV)-wheel/bin/python -m pip install --quiet "$(TORCH)" && \
-	    $(VENV)-wheel/bin/python -m pip install --quiet "$$file" && \
+dist:
+	rm -rf dist $(VENV)-build
+	$(PYTHON) -m venv $(VENV)-build
+	$(VENV)-build/bin/python -m pip install --quiet --require-hashes \
+	    --requirement .github/requirements/build.txt
+	$(VENV)-build/bin/python -m build --no-isolation --outdir dist .
+
+check:
+	rm -rf build $(VENV)-check
+	$(PYTHON) -m venv $(VENV)-check
+	$(VENV)-check/bin/python -m pip install --quiet twine cyclonedx-bom
+	$(VENV)-check/bin/python -m twine check --strict dist/*
+	for file in dist/*.tar.gz dist/*.whl; do \
+	    $(PYTHON) -m venv --clear --without-pip $(VENV)-wheel && \
+	    $(VENV)-check/bin/python -m pip --python $(VENV)-wheel/bin/python install --quiet "$(TORCH)" && \
+	    $(VENV)-check/bin/python -m pip --python $(VENV)-wheel/bin/python install --quiet "$$file" && \
 	    (cd dist && ../$(VENV)-wheel/bin/python ../tests/installed.py) || exit 1; \
 	done
+	mkdir build
+	version=$$(cd dist && ls *.whl | cut -d- -f2) && \
+	    sed "s/^dynamic = .*/version = \"$$version\"/" pyproject.toml > build/pyproject.toml
+	$(VENV)-check/bin/cyclonedx-py environment --pyproject build/pyproject.toml --mc-type library \
+	    --output-reproducible --output-file build/skautorec.cdx.json $(VENV)-wheel
 	rm -rf $(VENV)-wheel
+
+wheel:
+	$(MAKE) dist
+	$(MAKE) check
+
+audit: $(VENV)/ready
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip install --quiet pip-audit
+	$(RUN) pip freeze --exclude-editable | sed "s/+cpu$$//" > $(VENV)-audit/installed.txt
+	$(VENV)-audit/bin/pip-audit --strict --no-deps --disable-pip \
+	    --requirement $(VENV)-audit/installed.txt
 
 test-oldest:
 	$(PYTHON) -m venv .venv-oldest
