@@ -82,6 +82,7 @@ html_sidebars = {
         "comparison",
         "changes",
         "contributing",
+        "security",
     )
 }
 
