@@ -66,10 +66,10 @@ check:
 	$(PYTHON) -m venv $(VENV)-check
 	$(VENV)-check/bin/python -m pip install --quiet twine cyclonedx-bom
 	$(VENV)-check/bin/python -m twine check --strict dist/*
+	install="$(VENV)-check/bin/python -m pip --python $(VENV)-wheel/bin/python install --quiet"; \
 	for file in dist/*.tar.gz dist/*.whl; do \
 	    $(PYTHON) -m venv --clear --without-pip $(VENV)-wheel && \
-	    $(VENV)-check/bin/python -m pip --python $(VENV)-wheel/bin/python install --quiet "$(TORCH)" && \
-	    $(VENV)-check/bin/python -m pip --python $(VENV)-wheel/bin/python install --quiet "$$file" && \
+	    $$install "$(TORCH)" && $$install "$$file" && \
 	    (cd dist && ../$(VENV)-wheel/bin/python ../tests/installed.py) || exit 1; \
 	done
 	mkdir build
