@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
@@ -17,8 +18,10 @@ OLDEST = dict(line.partition(" ")[0].split("==") for line in LINES if "==" in li
 
 @pytest.mark.parametrize("bound", [*NEEDED, *PLOT, *PROJECT["dependency-groups"]["test"]])
 def test_the_oldest_release_that_is_allowed_is_tested(bound):
-    name, version = bound.split(">=")
-    assert Version(OLDEST[name]) == Version(version)
+    needed = Requirement(bound)
+    (least,) = needed.specifier
+    assert least.operator == ">="
+    assert Version(OLDEST[needed.name]) == Version(least.version)
 
 
 @pytest.mark.parametrize("bound", NEEDED)
