@@ -26,12 +26,11 @@ WEIGHTED = Ratings(TABLE.users, TABLE.items, TABLE.values, weights=TABLE.values 
 BOTH = {"kind": "both", "n_estimators": 2}
 FITS = {
     **{kind: ({"kind": kind}, (TABLE,)) for kind in KINDS},
-    **{f"{kind}, three": ({"kind": kind, "n_estimators": 3}, (TABLE,)) for kind in KINDS},
+    "both, three": ({"kind": "both", "n_estimators": 3}, (TABLE,)),
     **{solver: ({"solver": solver}, (TABLE,)) for solver in SOLVERS if solver != "adam"},
     "deep": ({"hidden_units": (6, 4), "kind": "both"}, (TABLE,)),
     "with y": (BOTH, (R[:, :30], R[:, 30:])),
     "weights": (BOTH, (WEIGHTED,)),
-    "a matrix": (BOTH, (R,)),
     "given penalty": (BOTH | {"decoder_lambd": 7}, (TABLE,)),
     "nothing held out": ({"validation_fraction": 1e-9}, (TABLE,)),
 }
@@ -253,6 +252,16 @@ def test_damaged_and_forged_files_are_refused(n, tmp_path, stop_after):
             archive.write(file, values, others | {name: change(arrays[name])})
             with pytest.raises(ValueError, match=r"cannot be used: .*\. Delete it, and the fit "):
                 fit(tmp_path, **BOTH)
+
+
+def test_more_rows_than_there_are_are_refused(tmp_path, stop_after):
+    file = stopped_file(tmp_path, stop_after, 29)
+    with archive.read(io.BytesIO(file.read_bytes())) as (values, arrays):
+        names = [f"calibration.0.item/{part}" for part in ("weights", "biases", "left_over")]
+        longer = {name: np.concatenate([arrays[name]] * 2) for name in names}
+    archive.write(file, values, arrays | longer)
+    with pytest.raises(ValueError, match="weights is not what was expected"):
+        fit(tmp_path, **BOTH)
 
 
 def test_the_file_is_no_estimator(tmp_path, stop_after):
