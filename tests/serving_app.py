@@ -1,7 +1,4 @@
-"""A web application that lists items, with a model whose file may be replaced at any time.
-
-gunicorn --preload --workers 4 "serving_app:make_app('model.npz')"
-"""
+"""Lists of items, by a model whose file may be replaced at any time."""
 
 import json
 import os
@@ -18,26 +15,30 @@ class Models:
         self._loaded = self._load()
 
     def _load(self):
-        # Before it is read: if it is replaced meanwhile, the next request finds that out.
+        # Looked at first: what replaces it meanwhile is read next time.
+        version = self._version()
+        return version, AutoRecRegressor.load(self.path)
+
+    def _version(self):
         about = os.stat(self.path)
-        return (about.st_ino, about.st_mtime_ns), AutoRecRegressor.load(self.path)
+        return about.st_ino, about.st_mtime_ns
 
     def now(self):
-        about = os.stat(self.path)
-        if self._loaded[0] != (about.st_ino, about.st_mtime_ns):
-            self._loaded = self._load()  # at once, for threads
+        if self._loaded[0] != self._version():
+            self._loaded = self._load()  # both at once, for threads
         return self._loaded[1]
 
 
 def make_app(path):
     models = Models(path)
-    # Whatever is computed before the workers are forked is computed once, and shared.
+    # What is computed before the workers are forked is computed once.
     models.now().recommend(models.now().user_ids_[0])
 
     def app(environ, start_response):
         asked = parse_qs(environ["QUERY_STRING"])
         ids, scores = models.now().recommend(int(asked["user"][0]), n=5)
         start_response("200 OK", [("Content-Type", "application/json")])
-        return [json.dumps([ids.tolist(), scores.tolist()]).encode()]
+        answer = [ids.tolist(), scores.tolist()]
+        return [json.dumps(answer).encode()]
 
     return app

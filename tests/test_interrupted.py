@@ -15,6 +15,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skautorec import AutoRecRegressor, Ratings
 from skautorec._core import encoder, training
+from skautorec._core.matrix import Table
 from skautorec._core.solvers import SOLVERS
 from skautorec._files import archive, checkpoint
 from skautorec._files.checkpoint import Checkpoint
@@ -184,6 +185,28 @@ def test_fits_do_not_meet(name, tmp_path, stop_after):
     file.rename(one if file == other else other)
     with pytest.raises(ValueError, match=r"fit-.*it is of another fit\)\. Delete it, and the fit "):
         fit(tmp_path, data, **params)
+
+
+def test_digests_know_all_of_the_ratings():
+    cells = R[:5, :5].sorted_indices()
+    other = cells.copy()
+    other.data[0] += 1
+    elsewhere = R[5:10, :5].sorted_indices()
+    weights = np.ones(cells.nnz)
+    tables = [
+        Table(cells, None), Table(other, None), Table(elsewhere, None), Table(R[:5, :6], None),
+        Table(cells, cells), Table(cells, other), Table(cells, None, weights),
+        Table(cells, None, 2 * weights),
+    ]  # fmt: skip
+    digests = {checkpoint._digest({}, table) for table in tables}
+    assert len(digests) == len(tables)
+    assert checkpoint._digest({"a": 1}, tables[0]) not in digests
+
+
+def test_another_version_begins_anew(monkeypatch):
+    before = checkpoint._digest({}, Table(R, None))
+    monkeypatch.setattr(checkpoint, "__version__", "0.0.1")
+    assert checkpoint._digest({}, Table(R, None)) != before
 
 
 def test_what_does_not_matter_to_the_model_does_not_matter(tmp_path, stop_after):
