@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from ._core.matrix import ReadTable, rows_of_cells
+from ._core.memory import refuse_beyond_memory
 from ._core.messages import DOCUMENTATION, see, warn
 from ._data.frames import import_pandas, long_frame, wide_frame
 from ._data.ids import share_a_type
@@ -97,6 +98,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             which and what to do.
         TypeError
             Data that are not numbers, or an argument that there is not.
+        MemoryError
+            It takes more memory than there is: refused at once where it could never work.
 
         Notes
         -----
@@ -215,6 +218,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         ------
         ImportError
             ``as_frame`` needs pandas, which is not installed.
+        MemoryError
+            A matrix of predictions larger than memory; the message says what to do.
         TypeError
             ``as_frame`` needs columns named by text, and an id is none.
         ValueError
@@ -230,7 +235,9 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         if isinstance(X, Ratings):
             predicted = self._predict_pairs(fitted, X, return_std)
             return _frame_of_pairs(X, predicted) if as_frame else predicted
-        query = fitted.query(*fitted.read_rows(self, X))
+        rows, labels = fitted.read_rows(self, X)
+        _refuse_large_result(rows.shape[0], len(fitted.targets), 1 + return_std)
+        query = fitted.query(rows, labels)
         users = fitted.fold_in(query)
         matrices = [fitted.predict_matrix(users)]
         if return_std:
@@ -380,6 +387,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             ``as_frame`` needs pandas, which is not installed.
         KeyError
             A user or item id that the estimator does not know; the message names it.
+        MemoryError
+            Lists larger than memory: of too many users, or of too many items each.
         ValueError
             ``n`` below 1, rows that do not fit the training data, or another ``rank_by`` or
             ``unknown``; or ``"relevance"`` after ``fit(X, y)`` with a matrix.
@@ -586,6 +595,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         ValueError
             The file is none of ours, holds another estimator, is cut short, was changed, or comes
             from a newer format.
+        MemoryError
+            The file is larger than memory, and is not read.
         FileNotFoundError
             There is no such file.
         """
@@ -621,6 +632,16 @@ def fitted_of(estimator: RatingRegressor) -> Fitted:
     """What an estimator was fitted to; an error where it was not."""
     check_is_fitted(estimator)
     return estimator._fitted
+
+
+def _refuse_large_result(n_users: int, n_items: int, n_matrices: int) -> None:
+    """Refuse to predict more than there is memory for."""
+    refuse_beyond_memory(
+        8 * n_users * n_items * n_matrices,
+        f"A prediction of {n_users:,} users by {n_items:,} items"
+        + (" with standard deviations" if n_matrices > 1 else ""),
+        "Give predict fewer rows at a time, or Ratings that hold the pairs to be predicted.",
+    )
 
 
 def _frame_of_pairs(ratings: Ratings, predicted: Any) -> Any:

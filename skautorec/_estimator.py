@@ -17,6 +17,7 @@ from ._core.export import DenseAutoRec
 from ._core.fit import fit_model
 from ._core.journal import Journal
 from ._core.matrix import ReadTable
+from ._core.memory import bytes_of_fit, refuse_beyond_memory
 from ._core.model import Model, UserPart
 from ._core.network import ACTIVATIONS
 from ._core.scores import Embeddings
@@ -324,14 +325,15 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
         return FitProgress(self, X, y, self.n_estimators * N_PARTS[self.kind])
 
     def _train(self, given: TrainingInput, read: ReadTable, progress: FitProgress) -> Trained:
-        settings = self._settings()
+        settings, device = self._settings(), _device(self.device)
+        self._refuse_beyond_memory(given, settings, device)
         arguments: dict[str, Any] = {
             "kind": self.kind,
             "n_members": self.n_estimators,
             "decoder_lambd": None if self.decoder_lambd == "auto" else float(self.decoder_lambd),
             "validation_fraction": self.validation_fraction,
             "seed": check_random_state(self.random_state).randint(np.iinfo(np.int32).max),
-            "device": _device(self.device),
+            "device": device,
         }
         journal = self._journal(arguments | vars(settings), read)
         if journal.is_resumed:
@@ -359,6 +361,26 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
                 f"interrupted is found again; it is {self.random_state!r}."
             )
         return Checkpoint(self.checkpoint, arguments, read())
+
+    def _refuse_beyond_memory(self, given: TrainingInput, settings: Settings, device: str) -> None:
+        n_users, n_targets = len(given.user_ids), len(given.targets)
+        n_bytes = bytes_of_fit(
+            n_users,
+            len(given.inputs),
+            n_targets,
+            settings.hidden_units,
+            kind=self.kind,
+            solver=self.solver,
+            n_members=self.n_estimators,
+            on_cpu=device == "cpu",
+        )
+        refuse_beyond_memory(
+            n_bytes,
+            f"A fit of {n_users:,} users and {n_targets:,} items with hidden_units="
+            f"{self.hidden_units!r}, kind={self.kind!r} and n_estimators={self.n_estimators}",
+            "Use fewer hidden_units, a smaller n_estimators or kind='item' in place of 'both', or "
+            "leave out users and items with few ratings.",
+        )
 
     def _settings(self) -> Settings:
         if self.batch_size is not None and self.solver not in STOCHASTIC:
@@ -484,6 +506,8 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
         ------
         KeyError
             An item id that the estimator does not know; the message names it.
+        MemoryError
+            Lists larger than memory.
         TypeError
             A set, whose order is nobody's, or ``n`` that is not an integer.
         ValueError
@@ -532,6 +556,8 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
         ------
         KeyError
             A user or item id that the estimator does not know; the message names it.
+        MemoryError
+            Lists larger than memory.
         ValueError
             ``n`` below 1, or rows that do not fit the training data.
         TypeError

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from ._core.memory import refuse_beyond_memory
 from ._core.model import Model
 from ._core.query import Query
 from ._core.scores import Embeddings
@@ -199,6 +200,8 @@ def list_top(
             "rank_by='relevance' needs to know who has rated which of the listed items, and "
             "after fit(X, y) users are known by other columns. Use rank_by='rating'."
         )
+    if not audience.is_single:
+        _refuse_large_lists(len(audience.embeddings), n)
     columns = _read_candidates(fitted, candidates, exclude)
     hidden = audience.seen if exclude_seen else None
     if hidden is not None and len(columns) < hidden.shape[1]:
@@ -246,6 +249,8 @@ def list_similar(fitted: Fitted, item: Any, n: int, candidates: Any) -> tuple[np
             f"An array of shape {item.shape} was given as item; give one id or a 1-D batch."
         )
     codes = item_codes(fitted, item if is_batch else as_single(item))
+    if is_batch:
+        _refuse_large_lists(len(codes), n)
     columns = _read_candidates(fitted, candidates, None)
     best, cosines = fitted.most_similar(codes, columns, min(n, len(columns)))
     ids = fitted.targets.ids.array
@@ -258,6 +263,8 @@ def list_similar_users(
     """Lists, as `similar_users` returns them."""
     audience = read_audience(estimator, fitted, user)
     ids, factors = fitted.user_ids.array, audience.embeddings.factors
+    if not audience.is_single:
+        _refuse_large_lists(len(factors), n)
     columns = np.arange(len(ids))
     if candidates is not None:
         columns = np.unique(_user_codes(fitted, _batch(candidates, "candidates", "user")))
@@ -288,6 +295,15 @@ def explain_one(
     base, items, contributions = fitted.explain(audience.embeddings, audience.query(), int(code))
     largest = np.argsort(-np.abs(contributions), kind="stable")[:n]
     return base, fitted.inputs.ids.array[items[largest]], contributions[largest]
+
+
+def _refuse_large_lists(n_lists: int, n: int) -> None:
+    """Refuse a batch of lists that is larger than memory; they are padded to ``n``."""
+    refuse_beyond_memory(
+        16 * n_lists * int(n),
+        f"A batch of {n_lists:,} lists of {n:,}",
+        "Ask for shorter lists, or for fewer at a time.",
+    )
 
 
 def _laid_out(

@@ -1,4 +1,4 @@
-"""Torch's global state, which must not matter to what is computed here."""
+"""What of torch must not matter to callers: its global state, and how it runs out of memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import ParamSpec, TypeVar
 import torch
 
 __all__ = ["isolated"]
+
+# How torch says that it lacks memory.
+_LACKS_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,7 +28,8 @@ if hasattr(os, "register_at_fork"):
 def isolated(function: Callable[P, T]) -> Callable[P, T]:
     """Run a function as if its caller had set no mode of torch.
 
-    Neither inference mode, nor `torch.no_grad`, nor autocast, nor a default device.
+    Neither inference mode, nor `torch.no_grad`, nor autocast, nor a default device. Where torch
+    lacks memory, for which it raises a RuntimeError, that is a MemoryError as everywhere else.
     """
 
     @functools.wraps(function)
@@ -40,6 +44,14 @@ def isolated(function: Callable[P, T]) -> Callable[P, T]:
             # device when one was taken back, or inside of ``with torch.device(...)``.
             if torch.empty(0).device.type != "cpu":
                 modes.enter_context(torch.device("cpu"))
-            return function(*args, **kwargs)
+            try:
+                return function(*args, **kwargs)
+            except RuntimeError as error:
+                if not any(text in str(error) for text in _LACKS_MEMORY):
+                    raise
+                raise MemoryError(
+                    f"There is not enough memory: {str(error).splitlines()[0]} Give fewer users at "
+                    "a time, or fit with fewer hidden_units or a smaller batch_size."
+                ) from error
 
     return run

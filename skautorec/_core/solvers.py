@@ -12,12 +12,15 @@ from torch import Tensor
 
 from .journal import Arrays, Kept
 
-__all__ = ["SOLVERS", "STOCHASTIC", "Solver"]
+__all__ = ["N_COPIES", "SOLVERS", "STOCHASTIC", "Solver"]
 
 # Learning rate used where none is given.
 SOLVERS = {"adam": 0.003, "rmsprop": 0.001, "sgd": 0.02, "rprop": 0.003, "lbfgs": 1.0}
 # Solvers whose steps scatter around where they go: their parameters are averaged.
 STOCHASTIC = {"adam", "rmsprop", "sgd"}
+# Numbers that training holds of each parameter at least: itself, its gradient, the average or last
+# of the epochs, and what the solver remembers.
+N_COPIES = {"adam": 5, "rmsprop": 4, "sgd": 4, "rprop": 5, "lbfgs": 5}
 # Of "sgd".
 _MOMENTUM = 0.9
 # Evaluations of the objective in an epoch of L-BFGS.

@@ -22,6 +22,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from .._core.memory import refuse_beyond_memory
+
 __all__ = ["File", "need", "plain_params", "read", "read_params", "write"]
 
 # What may hold a file: a path, or a binary file that is open.
@@ -125,6 +127,8 @@ def read(
     ------
     ValueError
         The file is no such file, is cut short, was changed, or comes from a newer format.
+    MemoryError
+        There is not enough memory for it.
     """
     name = "The file"
     try:
@@ -167,6 +171,7 @@ def _contents(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     need(sum(sizes) < n_bytes, "its size is not what it says")
     end = _end(len(sizes) + 1, n_central, offset + sum(sizes))
     need(offset + sum(sizes) + n_central + len(end) == n_bytes, "its size is not what it says")
+    refuse_beyond_memory(sum(sizes), "What the file holds", "Load it where there is more memory.")
     arrays = {}
     for (name, (dtype, shape)), n in zip(described.items(), sizes, strict=True):
         arrays[name], entry = _array(stream, name, dtype, shape, offset)
