@@ -13,8 +13,8 @@ from .solvers import N_COPIES
 
 __all__ = ["bytes_of_fit", "most_memory", "refuse_beyond_memory"]
 
-# Nothing below 16 MB is worth the time to look.
-_SMALL = 2**24
+# Looking takes up to two milliseconds, and what takes less than 64 MB may take less than a hundred.
+_SMALL = 2**26
 
 
 def refuse_beyond_memory(n_bytes: int, what: str, instead: str) -> None:
