@@ -565,13 +565,16 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         usual ones. A ``RandomState`` instance in ``random_state`` is saved as None. Callbacks, and
         attributes that are not the estimator's, are not saved.
         """
-        fitted = fitted_of(self)
+        check_is_fitted(self)
+        # Taken once, since another thread may publish an update meanwhile.
+        attributes = self.__dict__.copy()
+        fitted = attributes["_fitted"]
         if self._ranking(fitted) == "relevance":
             _ = fitted.exposure  # so that whoever serves the file need not compute it
         params = self.get_params(deep=False)
         if isinstance(params.get("random_state"), np.random.RandomState):
             params["random_state"] = None
-        save(file, self._public_name(), params, fitted, self.__dict__)
+        save(file, self._public_name(), params, fitted, attributes)
 
     @classmethod
     def load(cls, file: File) -> Self:

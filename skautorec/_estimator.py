@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -15,6 +14,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._base import RatingRegressor, fitted_of
 from ._core.export import DenseAutoRec
 from ._core.fit import fit_model
+from ._core.forks import Lock
+from ._core.isolation import isolated
 from ._core.journal import Journal
 from ._core.matrix import ReadTable
 from ._core.memory import bytes_of_fit, refuse_beyond_memory
@@ -37,14 +38,7 @@ __all__ = ["AutoRecRegressor"]
 # same objective at every step.
 DROPOUT = 0.7
 # Held while what an update made is put in the place of what it was made from.
-_PUBLISHING = threading.Lock()
-if hasattr(os, "register_at_fork"):
-    # Or it may be held for ever in a child, by a thread that there is not.
-    os.register_at_fork(
-        before=_PUBLISHING.acquire,
-        after_in_parent=_PUBLISHING.release,
-        after_in_child=_PUBLISHING.release,
-    )
+_PUBLISHING = Lock()
 # Networks of each kind of model.
 N_PARTS = {"item": 1, "user": 1, "both": 2}
 
@@ -708,15 +702,25 @@ def _layer_widths(hidden_units: Any) -> tuple[int, ...]:
     return tuple(int(width) for width in widths)
 
 
+@isolated
 def _device(name: str) -> str:
     if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        # One product of each kind that a step takes: not every device has them.
-        cell = Pattern.from_csr(np.array([0, 1]), np.array([0]), (1, 1), name)
         one = torch.ones(1, 1, device=name)
-        float(cell.dots(one, one) + cell.times(one[0], one)[0])
+        if name != "cpu":
+            # One product of each kind that a step takes: not every device has them.
+            cell = Pattern.from_csr(np.array([0, 1]), np.array([0]), (1, 1), name)
+            float(cell.dots(one, one) + cell.times(one[0], one)[0])
+        # Refused on every device in a process forked from one in which torch uses CUDA.
+        one.requires_grad_().sum().backward()
     except (RuntimeError, AssertionError) as error:
+        if "fork" in str(error):
+            raise ValueError(
+                "This process was forked from one in which torch uses CUDA, and torch cannot train "
+                "in it, on no device. Start it by multiprocessing's 'spawn' or 'forkserver'. "
+                "Predictions, lists and updates need no CUDA and work here."
+            ) from error
         reason = str(error).splitlines()[0].split(". ")[0]
         raise ValueError(
             f"device is {name!r}, which torch cannot use here ({reason}). Use 'auto', 'cpu' or a "

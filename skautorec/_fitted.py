@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 import scipy.sparse
 
-from ._core.caching import cached_property
 from ._core.exposure import Exposure, ExposureOfFit
+from ._core.forks import cached_property
 from ._core.journal import Journal
 from ._core.likeness import AroundMean, are_same, most_alike, norms_around
 from ._core.lists import slices, top

@@ -7,11 +7,12 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from conftest import new
 from serving import run
 
 from skautorec import AutoRecRegressor
-from skautorec._core.caching import cached_property
+from skautorec._core.forks import cached_property
 from skautorec.baselines import BiasRegressor
 from skautorec.datasets import make_ratings
 
@@ -49,11 +50,10 @@ def run_alone(code):
     return process.stdout.split()
 
 
-# A child of a child too, while another thread holds what it may hold. Each ends if it hangs.
+# A child of a child too. Each ends if it hangs.
 FORKED = """
-import copy, os, signal, threading
+import copy, os, signal
 import numpy as np, torch
-import skautorec._estimator as module
 from conftest import KINDS
 from test_forks import fitted, use
 
@@ -71,18 +71,7 @@ def in_child(depth):
         np.testing.assert_allclose(use(copy.deepcopy(model)), expected[kind], rtol=1e-4)
     os._exit(in_child(depth - 1) and 2 if depth else 0)
 
-is_inside, is_over = threading.Event(), threading.Event()
-
-def hold():
-    with module._PUBLISHING:
-        is_inside.set()
-        is_over.wait(1)
-
-thread = threading.Thread(target=hold)
-thread.start()
-is_inside.wait()
 print(in_child(1))
-thread.join()
 assert torch.get_num_threads() == 2
 use(models["item"])
 """
@@ -91,6 +80,77 @@ use(models["item"])
 @needs_fork
 def test_children_of_a_process_that_has_computed_do_all_that_it_does():
     assert run_alone(FORKED) == ["0"]
+
+
+# Other threads fit, publish an update and compute an exposure just then.
+BUSY = """
+import os, signal, threading
+import numpy as np
+import skautorec._core.exposure, skautorec._estimator
+from test_forks import MORE, RATINGS, AutoRecRegressor, fitted
+
+model, other = fitted("item"), fitted("item")
+expected = model.recommend(3)[1]
+updated = fitted("item").update(MORE).predict(RATINGS)
+inside, go_on = [threading.Event() for _ in range(3)], threading.Event()
+
+
+def waiting(function, event):
+    def wait_and_do(*args, **kwargs):
+        event.set()
+        go_on.wait(30)
+        return function(*args, **kwargs)
+
+    return wait_and_do
+
+
+def within(module, name, event, call):
+    original = getattr(module, name)
+
+    def once(*args, **kwargs):
+        setattr(module, name, original)
+        return waiting(original, event)(*args, **kwargs)
+
+    setattr(module, name, once)
+    thread = threading.Thread(target=call)
+    thread.start()
+    assert event.wait(30)
+    return thread
+
+
+publishing = fitted("item")
+threads = [
+    within(skautorec._core.exposure, "fit_exposure", inside[0], lambda: other.recommend(3)),
+    within(AutoRecRegressor, "_publish", inside[1], lambda: publishing.update(MORE)),
+    within(skautorec._estimator, "fit_model", inside[2], lambda: fitted("item")),
+]
+
+
+def same(found, expected):
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def compute():
+    same(other.recommend(3)[1], expected)
+    same(model.update(MORE).predict(RATINGS), updated)
+    same(publishing.update(MORE).predict(RATINGS), updated)
+
+
+pid = os.fork()
+if not pid:
+    signal.alarm(60)
+    compute()
+    os._exit(0)
+print(os.waitpid(pid, 0)[1])
+go_on.set()
+for thread in threads:
+    thread.join()
+"""
+
+
+@needs_fork
+def test_a_fork_while_other_threads_fit_update_and_compute_an_exposure():
+    assert run_alone(BUSY) == ["0"]
 
 
 # Ways of others to start processes.
@@ -148,3 +208,24 @@ def test_a_server_whose_workers_are_killed_loses_no_request(tmp_path):
     load = run(tmp_path, 300, kill_every=1.0, replace_every=0.2)
     assert (load.n_answers, load.n_lost, load.n_wrong) == (300, 0, 0)
     assert load.n_models > 2 and len(load.by_model) > 1
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "what", "message"),
+    [
+        ("cuda", torch, "ones", "Cannot re-initialize CUDA in forked subprocess."),
+        ("cpu", torch.Tensor, "backward", "Unable to handle autograd's threading with fork"),
+    ],
+)
+def test_a_fit_after_cuda_was_used_before_the_fork_says_what_to_do(
+    name, where, what, message, ratings, monkeypatch
+):
+    # What torch says on a machine with CUDA.
+    def fail(*args, **kwargs):
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: name == "cuda")
+    monkeypatch.setattr(where, what, fail)
+    model = new("item", device="auto")
+    with pytest.raises(ValueError, match="forked from one in which torch uses CUDA.*'spawn' or"):
+        model.fit(ratings)

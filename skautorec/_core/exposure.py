@@ -26,8 +26,8 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from .caching import cached_property
 from .draws import Draws
+from .forks import Lock, cached_property
 from .isolation import isolated
 from .lists import slices
 from .matrix import rows_of_cells, select, with_values
@@ -57,6 +57,8 @@ _DOUBLE_CHUNK = 2**20
 _LEAST = 0.01
 # Ratings are from 1 to 5.
 _SPAN = 4.0
+# Held while an exposure is computed, which takes so much that no two threads should.
+_COMPUTING = Lock()
 
 
 @dataclass(frozen=True)
@@ -173,10 +175,12 @@ class ExposureOfFit:
 
     def get(self) -> Exposure:
         """The exposure."""
-        ratings = self._ratings
-        if ratings is not None:
-            self.known = fit_exposure(ratings)
-            self._ratings = None
+        if self.known is None:
+            with _COMPUTING:
+                # Another thread may have computed it meanwhile.
+                if self._ratings is not None:
+                    self.known = fit_exposure(self._ratings)
+                    self._ratings = None
         assert self.known is not None
         return self.known
 

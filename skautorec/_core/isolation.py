@@ -1,9 +1,8 @@
-"""What of torch must not matter to callers: its global state, and how it runs out of memory."""
+"""What of torch must not matter to callers: its global modes, and how it runs out of memory."""
 
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import ParamSpec, TypeVar
@@ -17,12 +16,6 @@ _LACKS_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", 
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-if hasattr(os, "register_at_fork"):
-    # Torch's threads do not survive a fork, and a child that gives them work waits for ever. This
-    # is the only place where a number of threads is set.
-    os.register_at_fork(after_in_child=functools.partial(torch.set_num_threads, 1))
 
 
 def isolated(function: Callable[P, T]) -> Callable[P, T]:

@@ -10,8 +10,8 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from .caching import cached_property
 from .exposure import Exposure
+from .forks import cached_property
 from .isolation import isolated
 from .lists import rounding_of
 from .scores import Embeddings, Scores, shared_tensor

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import hardshrink
 
-from .caching import cached_property
+from .forks import cached_property
 
 __all__ = [
     "Codes",

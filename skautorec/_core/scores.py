@@ -14,7 +14,7 @@ import scipy.sparse
 import torch
 from torch import Tensor
 
-from .caching import cached_property
+from .forks import cached_property
 from .isolation import isolated
 from .lists import rounding_of, top
 from .sparse import sampled_dots

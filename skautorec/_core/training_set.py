@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from .caching import cached_property
+from .forks import cached_property
 from .matrix import Table, columns_as_rows, rows_of_cells, values_at, with_values
 
 __all__ = ["Cells", "TrainingSet", "compact"]
