@@ -8,6 +8,7 @@
 # make check   install each of them into an empty environment, use it, and list what was installed
 # make wheel   both
 # make audit   known vulnerabilities of what is installed in .venv; needs a network
+# make stress  kills, threads, a server, memory limits and generated input for half an hour and more
 # make test-oldest, make test-newest   the tests at both ends of the dependency ranges
 #
 # PYTHON   the interpreter to build environments with
@@ -25,8 +26,8 @@ PEERS = .venv-peers
 PEERS_PYTHON = python3.13
 RUN = $(VENV)/bin/python -m
 
-.PHONY: demo test lint docs linkcheck dist check wheel audit test-oldest test-newest bench peers \
-    clean
+.PHONY: demo test lint docs linkcheck dist check wheel audit test-oldest test-newest bench stress \
+    peers clean
 
 demo: $(VENV)/ready
 	$(VENV)/bin/python examples/demo.py
@@ -118,9 +119,18 @@ bench: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/updates.py
 	$(VENV)/bin/python benchmarks/replay.py
 	$(VENV)/bin/python benchmarks/weights.py
+	$(VENV)/bin/python benchmarks/checkpoint.py
 	$(VENV)/bin/python benchmarks/search.py
 	$(VENV)/bin/python benchmarks/startup.py
 	test ! -d $(PEERS) || $(VENV)/bin/python benchmarks/peers.py --environments $(PEERS)
+
+stress: export OMP_NUM_THREADS = 1
+stress: $(VENV)/ready
+	$(VENV)/bin/python tests/stress/kills.py
+	$(VENV)/bin/python tests/stress/threads.py
+	$(VENV)/bin/python tests/stress/server.py
+	$(VENV)/bin/python tests/stress/memory.py
+	$(VENV)/bin/python tests/stress/inputs.py
 
 peers:
 	$(PYTHON) -m venv $(PEERS)/cmfrec
