@@ -17,7 +17,7 @@ from ._core.query import Query
 from ._core.scores import Embeddings
 from ._data import frames
 from ._data.ids import plain
-from ._data.inputs import warn_of_outsiders
+from ._data.inputs import check_new_ratings
 from ._data.lookup import Unknown, as_single, check_unknown, known_codes, warn_of_unknown
 from ._data.ratings import Ratings
 from ._fitted import Fitted, check_rank_by
@@ -137,7 +137,7 @@ def _of_mappings(
         warn_of_unknown(of, others[0], items)
     cells = np.array(values, float), (rows, columns)
     matrix = scipy.sparse.coo_array(cells, (len(users), len(items))).tocsr()
-    warn_of_outsiders(matrix.data, fitted.inputs.scale)
+    check_new_ratings(matrix.data, fitted.inputs.scale)
     return _new_audience(fitted, matrix, fitted.query(matrix), is_single)
 
 

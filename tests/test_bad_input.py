@@ -16,6 +16,7 @@ from skautorec import AutoRecRegressor, Ratings
 from skautorec._core import fit, training
 from skautorec._core.sparse import Pattern
 from skautorec._progress import FitProgress
+from skautorec.baselines import BiasRegressor
 from skautorec.datasets import make_ratings
 from skautorec.plotting import ErrorByActivityDisplay
 
@@ -91,6 +92,22 @@ CASES = {
         ValueError,
         "Divide all of them by a constant",
     ),
+    "ratings in which lists have no order": (
+        lambda: model().fit(1e-31 * DENSE),
+        ValueError,
+        "closer together than 1e-30",
+    ),
+    "ratings beyond single precision": (
+        lambda: BiasRegressor().fit(1e38 * DENSE),
+        ValueError,
+        "beyond 1e+30",
+    ),
+    "one huge rating of a new user": (
+        lambda: FITTED.recommend({3: 1.7e308}),
+        ValueError,
+        "A rating of 1.7e+308 is beyond",
+    ),
+    "huge ratings in rows": (lambda: FITTED.predict(-1e300 * R), ValueError, "Give ratings of"),
     "range of y beyond float64": (
         lambda: model().fit(DENSE, 5e307 * (DENSE[:, ::-1] - 3)),
         ValueError,

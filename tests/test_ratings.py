@@ -682,6 +682,7 @@ def test_tables_pickled_without_weights_have_none():
         ([INF, 1, 1, 1], "weight at position 0 is inf; 1 of 4"),
         ([1, 1, 1, 2e6], "weight at position 3 is 2e.06.*divide them by their mean"),
         ([0, 0, 0, 0], "no ratings: all 4 weights are 0"),
+        ([0, 0, 1e-300, 1e-40], "all 4 weights are 0, or below 1e-30"),
         ([1, 1, 1], "Lengths differ:.*weights has 3"),
         ([[1, 1, 1, 1]], "weights has shape"),
     ],

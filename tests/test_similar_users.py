@@ -167,3 +167,10 @@ def test_bad_input_is_refused(case, known):
     user, options, error, message = REFUSED[case]
     with pytest.raises(error, match=message):
         known[0].similar_users(user, **options)
+
+
+def test_cosines_of_factors_that_are_almost_their_mean_are_cosines():
+    factors = 1e9 + 1e-6 * np.random.default_rng(0).normal(size=(20, 3))
+    norms = likeness.norms_around(factors, factors.mean(axis=0))
+    around = likeness.AroundMean(factors, factors.mean(axis=0), norms)
+    assert (np.abs(around.cosines(factors, norms)) <= 1).all()

@@ -30,7 +30,8 @@ class AroundMean:
         everything = Embeddings(self.factors, np.zeros(len(self.factors)))
         block = Scores(Embeddings(unit, -(unit @ self.mean)), everything).block()
         block /= self.norms
-        return block
+        # Beyond these by rounding, where factors are almost their mean.
+        return np.clip(block, -1, 1, out=block)
 
 
 def norms_around(factors: np.ndarray, mean: np.ndarray) -> np.ndarray:

@@ -26,11 +26,13 @@ from .plausible import (
     warn_of_other_value,
 )
 from .ratings import Ratings
-from .scale import Columns, Layout, Scale
+from .scale import LARGEST, Columns, Layout, Scale
+from .table import LEAST_WEIGHT
 from .values import to_float64, without_mask
 
 __all__ = [
     "TrainingInput",
+    "check_new_ratings",
     "hide_ratings",
     "read_heldout",
     "read_rows",
@@ -38,7 +40,6 @@ __all__ = [
     "read_weights",
     "refuse_other_index",
     "refuse_overlap",
-    "warn_of_outsiders",
     "weights_of",
 ]
 
@@ -147,13 +148,19 @@ def read_rows(
         observed = matrix.observed
     else:
         observed = _aligned(matrix, inputs.ids, "item_ids_", unknown)
-    warn_of_outsiders(observed.data, inputs.scale)
+    check_new_ratings(observed.data, inputs.scale)
     return observed
 
 
-def warn_of_outsiders(values: np.ndarray, scale: Scale) -> None:
-    """Warn of ratings of new users that are far outside of the range of the training."""
+def check_new_ratings(values: np.ndarray, scale: Scale) -> None:
+    """Refuse ratings of new users that are too large, and warn of those far out of the range."""
     low, high = scale.bounds
+    huge = values[np.abs(values) > LARGEST]
+    if len(huge):
+        raise ValueError(
+            f"A rating of {huge[0]:g} is beyond {LARGEST:g}, and the ratings of the training are "
+            f"from {low:g} to {high:g}. Give ratings of that range."
+        )
     far = _BEYOND * (high - low)
     outside = values[(values < low - far) | (values > high + far)]
     if len(outside):
@@ -173,13 +180,15 @@ def _weights_of_cells(ratings: Ratings) -> np.ndarray | None:
 
 def _weighing(ratings: Ratings) -> Ratings:
     """Leave out the ratings of weight 0, which are as if they were not there."""
-    if ratings.weights is None or ratings.weights.all():
+    if ratings.weights is None:
         return ratings
-    if not ratings.weights.any():
+    if ratings.weights.max() < LEAST_WEIGHT:
         raise ValueError(
-            f"All {len(ratings)} weights of these Ratings are 0, which is as if a rating were not "
-            "there; give at least one rating that counts."
+            f"All {len(ratings)} weights of these Ratings are 0, or below {LEAST_WEIGHT:g}, which "
+            "is as if a rating were not there; give at least one rating that counts."
         )
+    if ratings.weights.all():
+        return ratings
     return ratings[ratings.weights > 0]
 
 

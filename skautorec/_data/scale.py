@@ -15,7 +15,10 @@ from .._core.matrix import Table
 from .._core.scores import Embeddings
 from .ids import Ids
 
-__all__ = ["Columns", "Layout", "Scale"]
+__all__ = ["LARGEST", "Columns", "Layout", "Scale"]
+
+# Largest rating, and 1 / the narrowest range: lists compare scores in single precision.
+LARGEST = 1e30
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,19 @@ class Scale:
 
     def __post_init__(self) -> None:
         with np.errstate(over="ignore"):
-            is_too_wide = ~np.isfinite(self.high - self.low)
-        if is_too_wide.any():
-            low, high = (bounds[is_too_wide][0] for bounds in (self.low, self.high))
-            raise ValueError(
-                f"Ratings from {low:g} to {high:g} are further apart than the largest float64. "
-                "Divide all of them by a constant."
-            )
+            ranges = self.high - self.low
+        is_large = np.maximum(-self.low, self.high) > LARGEST
+        is_narrow = (ranges > 0) & (ranges < 1 / LARGEST)
+        for is_beyond, what, advice in (
+            (is_large, f"beyond {LARGEST:g}", "Divide"),
+            (is_narrow, f"closer together than {1 / LARGEST:g}", "Multiply"),
+        ):
+            if is_beyond.any():
+                low, high = (bounds[is_beyond][0] for bounds in (self.low, self.high))
+                raise ValueError(
+                    f"Ratings from {low:g} to {high:g} are {what}, where lists have no order. "
+                    f"{advice} all of them by a constant."
+                )
 
     @classmethod
     def shared(cls, low: float, high: float, n_columns: int) -> Scale:

@@ -14,6 +14,7 @@ from .ids import Ids, as_id_array, plain
 from .values import to_float64, without_mask
 
 __all__ = [
+    "LEAST_WEIGHT",
     "Duplicates",
     "check_lengths",
     "has_repetitions",
@@ -40,6 +41,8 @@ Duplicates = Literal["error", "mean", "last"]
 _MOST_IMPLIED_IDS = 100_000_000
 # Largest weight: sums of such weights are still safe in single precision.
 _MOST_WEIGHT = 1e6
+# Weights of which none is larger add up to nothing in single precision.
+LEAST_WEIGHT = 1e-30
 
 
 def read_column(name: str, given: Any) -> np.ndarray:
@@ -161,10 +164,10 @@ def read_weights(given: Any, name: str) -> np.ndarray:
             f"weights are no numbers from 0 to {_MOST_WEIGHT:,.0f}. A weight says how many ratings "
             "a rating counts as: 1 as one, 0 as none. If all are large, divide them by their mean."
         )
-    if not weights.any():
+    if weights.max(initial=0) < LEAST_WEIGHT:
         raise ValueError(
-            f"There are no ratings: all {len(weights)} weights are 0, which is as if a rating were "
-            "not there. Give at least one rating a weight above 0."
+            f"There are no ratings: all {len(weights)} weights are 0, or below {LEAST_WEIGHT:g}, "
+            "which is as if a rating were not there. Give at least one rating a weight above that."
         )
     return np.array(weights)
 

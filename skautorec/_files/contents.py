@@ -26,16 +26,16 @@ from .._core.rows import Rows
 from .._core.scores import Embeddings
 from .._core.training_set import TrainingSet
 from .._data.ids import Ids
-from .._data.scale import Columns, Scale
+from .._data.scale import LARGEST, Columns, Scale
 from .._fitted import Fitted
 from .._update import Drift
 from .archive import need
 
 __all__ = ["ESTIMATORS", "Content", "pack", "unpack"]
 
-# Largest numbers in stars and in rating units, far beyond those of any fit: so that what is
+# Largest numbers in stars, far beyond those of any fit, and in rating units: so that what is
 # computed from them, some of it in single precision, is finite.
-_STARS, _RATINGS = 1e12, 1e30
+_STARS, _RATINGS = 1e12, LARGEST
 _LARGEST = float(np.finfo(np.float32).max)
 
 
