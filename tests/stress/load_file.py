@@ -10,6 +10,7 @@ A file is refused with a ValueError, or what loads answers; atheris stops at any
 import argparse
 import io
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -28,7 +29,7 @@ def main():
     content = saved(model)
 
     def once(raw):
-        is_header, raw = raw[:1] == b"h", raw[1:]
+        is_header, raw = raw[:1] > b"\x7f", raw[1:]
         try:
             loaded = type(model).load(
                 io.BytesIO(with_header(content, lambda text: raw) if is_header else raw)
@@ -37,8 +38,14 @@ def main():
             return
         loaded.recommend(loaded.user_ids_[0])
 
-    atheris.Setup([sys.argv[0], f"-max_total_time={args.seconds}", "-max_len=20000"], once)
-    atheris.Fuzz()
+    headers = []
+    with_header(content, lambda text: headers.append(text) or text)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "file").write_bytes(b"\0" + content)
+        (Path(folder) / "header").write_bytes(b"\xff" + headers[0])
+        options = [f"-max_total_time={args.seconds}", "-max_len=20000", folder]
+        atheris.Setup([sys.argv[0], *options], once)
+        atheris.Fuzz()
 
 
 if __name__ == "__main__":
