@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import scipy.sparse
+from sklearn import get_config
 
 from ._core.exposure import Exposure, ExposureOfFit
 from ._core.forks import cached_property
@@ -33,8 +34,8 @@ __all__ = ["Fitted", "RatingModel", "Trained", "check_rank_by"]
 
 # Least gain from an item that is met, as a share of the rating range.
 _LEAST_GAIN = 1e-3
-# Cells whose standard deviations are computed at a time: each takes about 50 bytes.
-_N_DEVIATIONS = 2**21
+# Cells whose standard deviations are computed at a time, and bytes that each takes meanwhile.
+_N_DEVIATIONS, _BYTES_OF_DEVIATION = 2**21, 75
 
 
 def check_rank_by(rank_by: Any) -> None:
@@ -318,7 +319,8 @@ class Fitted(Layout):
         """Standard deviations of every target item: shape (n_users, n_targets)."""
         n_items = len(self.targets)
         std = np.empty((len(users), n_items))
-        for rows in slices(len(users), _N_DEVIATIONS // n_items):
+        most = int(get_config()["working_memory"] * 2**20) // _BYTES_OF_DEVIATION
+        for rows in slices(len(users), min(_N_DEVIATIONS, most) // n_items):
             n_rows = rows.stop - rows.start
             ends = np.arange(n_rows + 1) * n_items
             cells = scipy.sparse.csr_array(

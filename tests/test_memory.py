@@ -11,12 +11,15 @@ import zlib
 
 import numpy as np
 import pytest
+import sklearn
 import torch
+from conftest import new
 
 from skautorec import AutoRecRegressor
 from skautorec._core import isolation, memory, training
 from skautorec._core.solvers import SOLVERS
 from skautorec._files import archive
+from skautorec._fitted import Fitted
 from skautorec.datasets import make_ratings
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="limits are those of Linux")
@@ -238,3 +241,21 @@ def test_process_with_a_limit_keeps_its_model():
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+def test_deviations_are_made_in_blocks_of_working_memory(kind, ratings, monkeypatch):
+    model, R, n_rows = new(kind).fit(ratings), ratings.to_matrix(), []
+    made = Fitted._deviations
+
+    def watched(fitted, users, query, cells):
+        n_rows.append(cells.shape[0])
+        return made(fitted, users, query, cells)
+
+    monkeypatch.setattr(Fitted, "_deviations", watched)
+    expected = model.predict(R, return_std=True)[1]
+    for n_mebibytes, most in ((0, 1), (0.05, 13), (2**40, 80)):
+        n_rows.clear()
+        with sklearn.config_context(working_memory=n_mebibytes):
+            std = model.predict(R, return_std=True)[1]
+        assert max(n_rows) == most
+        np.testing.assert_allclose(std, expected, rtol=1e-5)
