@@ -421,8 +421,8 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
         ------
         ValueError
             A rating is outside of ``rating_range_``, a pair to be removed has no rating or is in
-            ``ratings`` too, a pair is given twice, these are pairs without ratings, or the
-            estimator was fitted with ``y``.
+            ``ratings`` too, a pair is given twice, these are pairs without ratings, a parameter was
+            set to what ``fit`` refuses, or the estimator was fitted with ``y``.
         TypeError
             What is given is not `Ratings`.
 
@@ -459,6 +459,7 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
         >>> model.update(ratings[700:]).drift_.n_ratings
         100
         """
+        self._validate_params()
         progress = Updates(self.verbose)
         while True:
             fitted = fitted_of(self)

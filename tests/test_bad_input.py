@@ -624,3 +624,9 @@ def test_what_to_do_with_further_columns_is_said():
     fitted = model().fit(frame)
     with pytest.raises(ValueError, match=r"reindex\(columns=item_ids_\)"):
         fitted.predict(frame.assign(more=1.0).set_axis(range(21), axis=1))
+
+
+def test_update_refuses_parameters_that_fit_refuses():
+    fitted = model(rating_range=(1, 5)).fit(R).set_params(verbose="much")
+    with pytest.raises(ValueError, match="'verbose' parameter"):
+        fitted.update(TABLE[:1])
