@@ -635,3 +635,8 @@ def test_a_warning_of_better_biases_counts_weights(ratings, monkeypatch):
         heard.clear()
         calibrated._warn_if_biases_are_better(errors)
         assert len(heard) == n_warnings
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-99, 1e-200, 5e-324])
+def test_ratings_of_any_weight_that_they_share_count_one_each(size):
+    np.testing.assert_array_equal(effective_weights(np.full(4, size), 4), np.ones(4))

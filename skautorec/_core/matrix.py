@@ -21,6 +21,9 @@ __all__ = [
     "with_values",
 ]
 
+# Weights whose squares are not safe.
+_SMALL = 1e-100
+
 
 @dataclass(frozen=True)
 class Table:
@@ -103,6 +106,9 @@ def effective_weights(weights: np.ndarray | None, n: int) -> np.ndarray:
     """
     if weights is None or not n:
         return np.ones(n)
+    largest = weights.max()
+    if largest < _SMALL:
+        weights = weights / largest  # or their squares may be zero
     shares: np.ndarray = weights * (weights.sum() / np.square(weights).sum())
     return shares
 
