@@ -15,6 +15,7 @@ import polars
 import pyarrow
 import pytest
 
+from skautorec import Ratings
 from skautorec._data import ids as ids_module
 from skautorec._data.frames import read_ids
 from skautorec._data.ids import Ids, as_id_array, factorize
@@ -590,3 +591,18 @@ def test_ids_with_codes_make_no_python_object_of_each_rating(column, monkeypatch
     )
     read_ids(nw.from_native(COLUMNS[column](), series_only=True), "x")
     assert max(lengths) < len(TEXTS)
+
+
+def test_integers_of_128_bits_are_read():
+    polars = pytest.importorskip("polars")
+    if not hasattr(polars, "Int128"):
+        pytest.skip("this polars has no integers of 128 bits")
+    users, numbers = [2**70, 5, -(2**90)], polars.Series([1, 2, 3], dtype=polars.Int128)
+    frame = polars.DataFrame(
+        {"u": polars.Series(users, dtype=polars.Int128), "i": numbers, "r": numbers, "w": numbers}
+    )
+    ratings = Ratings.from_frame(frame, user="u", item="i", rating="r", weight="w")
+    assert [ratings.user_ids[user] for user in ratings.users] == users
+    assert ratings.values.tolist() == ratings.weights.tolist() == [1, 2, 3]
+    matrix = Ratings.from_matrix(frame.select("i", "r"))
+    assert matrix.values.tolist() == [1, 1, 2, 2, 3, 3]

@@ -205,7 +205,7 @@ def dense_values(frame: Any) -> np.ndarray:
             values: np.ndarray = frame.to_numpy(dtype=np.float64, na_value=np.nan)
             return values
         return np.asarray(frame.to_numpy())
-    if hasattr(frame, "to_numpy"):
+    if hasattr(frame, "to_numpy") and not any("128" in str(dtype) for dtype in frame.dtypes):
         return np.asarray(frame.to_numpy())
     table = read_frame(frame)
     columns = [plain_series(table.get_column(name)) for name in table.columns]
@@ -306,7 +306,7 @@ def check_columns(table: Any, names: Mapping[str, Any]) -> None:
 def plain_series(given: Any) -> Any:
     """What numpy reads rightly: times with a zone as UTC, dictionaries of pyarrow as their values.
 
-    Anything else is returned as it is.
+    Integers of 128 bits, of which numpy has none, as floats. Anything else is returned as it is.
     """
     arrow = nw.dependencies.get_pyarrow()
     if arrow is not None and isinstance(given, arrow.Array):
@@ -317,6 +317,8 @@ def plain_series(given: Any) -> Any:
         if str(getattr(native, "type", "")).startswith("dictionary"):
             # pyarrow's to_numpy takes the missing ones for the next one.
             return nw.from_native(native.cast(native.type.value_type), series_only=True)
+        if str(series.dtype) in ("Int128", "UInt128"):
+            return series.cast(nw.Float64())
     if isinstance(series, nw.Series) and getattr(series.dtype, "time_zone", None) is not None:
         return series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return given

@@ -559,6 +559,8 @@ def _from_series(ids: Any) -> np.ndarray | None:
         # pyarrow takes the missing of these for the next one.
         ids = ids.cast(ids.type.value_type)
     dtype = getattr(ids, "dtype", getattr(ids, "type", None))
+    if str(dtype) in ("Int128", "UInt128"):  # of polars, and of nobody else
+        return _from_list(ids.to_list())
     zone = getattr(dtype, "time_zone", getattr(dtype, "tz", None))
     # And its plain arrays refuse to copy unless they are told that they may.
     array = ids.to_numpy(zero_copy_only=False) if is_arrow else ids.to_numpy()
