@@ -229,6 +229,10 @@ def read_everything(model):
     check_reads(model, X)
     if isinstance(model, AutoRecRegressor) and not model._fitted.has_targets:
         low, high = model.rating_range_
+        try:
+            model._validate_params()
+        except ValueError:  # as update says of parameters that fit refuses
+            model.set_params(**type(model)().get_params())
         users, items = [*model.user_ids_[:1], "new"], [*model.item_ids_[:1], "new"]
         model.update(Ratings([0, 1], [1, 0], [low, high], user_ids=users, item_ids=items))
         model.predict(Ratings([0, 1], [1, 0], [low, high], user_ids=users, item_ids=items))

@@ -319,6 +319,15 @@ def test_remains_of_a_crash_are_removed(tmp_path, stop_after):
     assert [one.name for one in tmp_path.iterdir()] == ["other"]
 
 
+def test_a_file_that_cannot_be_removed_does_not_stop_the_fit(tmp_path, stop_after, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise PermissionError
+
+    file = stopped_file(tmp_path, stop_after, 2)
+    monkeypatch.setattr(type(file), "unlink", refuse)
+    assert content(fit(tmp_path, **BOTH)) == content(fit(None, **BOTH))
+
+
 # When and where files are written.
 
 

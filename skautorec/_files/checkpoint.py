@@ -8,6 +8,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,9 @@ class Checkpoint(Journal):
     def end(self) -> None:
         """Remove the file, and what is left of others that were not written to their end."""
         for file in (self.file, *self.file.parent.glob(f"{self.file.name}.*.part")):
-            file.unlink(missing_ok=True)
+            # One that stays does no harm: it is of a fit with the same end.
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
 
     def _write(self) -> None:
         start = time.monotonic()
