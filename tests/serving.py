@@ -95,15 +95,24 @@ def ask(address, user):
         connection.close()
 
 
-def run(folder, n_requests, n_clients=4, seed=0, kill_every=1.0, replace_every=0.3):
-    """Ask for lists in several threads while workers are killed and the model is replaced."""
+def run(folder, n_requests, n_clients=4, seed=0, kill_every=1.0, replace_every=0.3, seconds=60):
+    """Ask for lists in several threads while workers are killed and the model is replaced.
+
+    On a fast machine the requests go on until a worker was killed and each model has answered, or
+    for the seconds that are given.
+    """
     answers, path, load = make_models(folder), folder / "model.npz", Load()
     shutil.copy(folder / "0.npz", path)
     lock, is_over, numbers = threading.Lock(), threading.Event(), itertools.count()
+    limit = time.monotonic() + seconds
+
+    def is_more():
+        is_seen = load.n_kills and len(load.by_model) == len(answers)
+        return next(numbers) < n_requests or (not is_seen and time.monotonic() < limit)
 
     def client(number):
         rng = random.Random(seed + number)
-        while next(numbers) < n_requests:
+        while is_more():
             user = rng.randrange(len(answers[0]))
             start = time.monotonic()
             answer, n_retries = None, 0

@@ -205,9 +205,9 @@ def test_no_thread_waits_for_what_another_computes():
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs Linux")
 def test_a_server_whose_workers_are_killed_loses_no_request(tmp_path):
     pytest.importorskip("gunicorn")
-    load = run(tmp_path, 300, kill_every=1.0, replace_every=0.2)
-    assert (load.n_answers, load.n_lost, load.n_wrong) == (300, 0, 0)
-    assert load.n_models > 2 and len(load.by_model) > 1
+    load = run(tmp_path, 300, kill_every=0.5, replace_every=0.2)
+    assert load.n_answers >= 300 and load.n_lost == load.n_wrong == 0
+    assert load.n_kills and load.by_model == {0, 1, 2}
 
 
 @pytest.mark.parametrize(
