@@ -14,10 +14,8 @@ Arrays = dict[str, np.ndarray]
 class Journal:
     """Hears what a part of a fit has reached; this one keeps nothing."""
 
-    @property
-    def is_resumed(self) -> bool:
-        """Whether there is anything that an interrupted fit had reached."""
-        return False
+    # Whether there is anything that an interrupted fit had reached.
+    is_resumed: bool = False
 
     def into(self, *keys: int | str) -> Journal:
         """Return the journal of a part of this part."""
@@ -54,9 +52,6 @@ class Kept:
 
     def __init__(self, arrays: Arrays, refuse: Callable[[str], Exception]) -> None:
         self._arrays, self._refuse = arrays, refuse
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._arrays
 
     def array(self, name: str) -> np.ndarray:
         """Return an array as it is."""

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse
 
 from .._core.messages import see
-from .ids import Ids, factorize, factorize_coded, plain
+from .ids import Ids, factorize, factorize_coded, is_wide, plain
 
 __all__ = [
     "check_columns",
@@ -205,7 +205,7 @@ def dense_values(frame: Any) -> np.ndarray:
             values: np.ndarray = frame.to_numpy(dtype=np.float64, na_value=np.nan)
             return values
         return np.asarray(frame.to_numpy())
-    if hasattr(frame, "to_numpy") and not any("128" in str(dtype) for dtype in frame.dtypes):
+    if hasattr(frame, "to_numpy") and not any(map(is_wide, frame.dtypes)):
         return np.asarray(frame.to_numpy())
     table = read_frame(frame)
     columns = [plain_series(table.get_column(name)) for name in table.columns]
@@ -317,7 +317,7 @@ def plain_series(given: Any) -> Any:
         if str(getattr(native, "type", "")).startswith("dictionary"):
             # pyarrow's to_numpy takes the missing ones for the next one.
             return nw.from_native(native.cast(native.type.value_type), series_only=True)
-        if str(series.dtype) in ("Int128", "UInt128"):
+        if is_wide(series.dtype):
             return series.cast(nw.Float64())
     if isinstance(series, nw.Series) and getattr(series.dtype, "time_zone", None) is not None:
         return series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)

@@ -26,6 +26,7 @@ __all__ = [
     "as_id_array",
     "factorize",
     "factorize_coded",
+    "is_wide",
     "merge_ids",
     "plain",
     "same_type",
@@ -550,6 +551,11 @@ def _plain(array: np.ndarray) -> np.ndarray:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
+def is_wide(dtype: Any) -> bool:
+    """Whether a type of a column is one of integers of 128 bits, which polars has and not numpy."""
+    return str(dtype) in ("Int128", "UInt128")
+
+
 def _from_series(ids: Any) -> np.ndarray | None:
     """Array of a pandas, polars, pyarrow or narwhals object, None for what is no array."""
     if not hasattr(ids, "to_numpy"):
@@ -559,7 +565,7 @@ def _from_series(ids: Any) -> np.ndarray | None:
         # pyarrow takes the missing of these for the next one.
         ids = ids.cast(ids.type.value_type)
     dtype = getattr(ids, "dtype", getattr(ids, "type", None))
-    if str(dtype) in ("Int128", "UInt128"):  # of polars, and of nobody else
+    if is_wide(dtype):
         return _from_list(ids.to_list())
     zone = getattr(dtype, "time_zone", getattr(dtype, "tz", None))
     # And its plain arrays refuse to copy unless they are told that they may.

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ __all__ = ["Checkpoint"]
 
 # Least seconds between two writes, and most of all time that these may take.
 SECONDS, SHARE = 30.0, 0.01
+_ADVICE = "Delete it, and the fit starts anew."
 
 
 class Checkpoint(Journal):
@@ -54,16 +56,10 @@ class Checkpoint(Journal):
             raise PermissionError(f"Nothing may be written to checkpoint={os.fspath(folder)!r}.")
         self._digest = _digest(arguments, table)
         self.file = Path(folder) / f"fit-{self._digest[:24]}.npz"
-        # Each part asks once for what was kept of it.
-        self._kept = self._read() if self.file.exists() else {}
-        self._parts = {name: _these(arrays) for name, arrays in self._kept.items()}
-        self._is_resumed = bool(self._kept)
+        # What each part has reached: at first in the interrupted fit, which it asks for once.
+        self._parts = self._read() if self.file.exists() else {}
+        self.is_resumed = bool(self._parts)
         self._next = time.monotonic() + SECONDS
-
-    @property
-    def is_resumed(self) -> bool:
-        """Whether an interrupted fit is gone on with."""
-        return self._is_resumed
 
     def into(self, *keys: int | str) -> Journal:
         """Return the journal of a part of the fit."""
@@ -71,8 +67,8 @@ class Checkpoint(Journal):
 
     def kept_of(self, part: str) -> Kept | None:
         """What an interrupted fit had reached in a part."""
-        arrays = self._kept.pop(part, None)
-        return None if arrays is None else Kept(arrays, self._refusal)
+        arrays = self._parts.get(part)
+        return None if arrays is None else Kept(arrays(), self._refusal)
 
     def reached_in(self, part: str, arrays: Callable[[], Arrays]) -> None:
         """Hear what a part has reached, and write it if it is time."""
@@ -111,20 +107,17 @@ class Checkpoint(Journal):
         now = time.monotonic()
         self._next = now + max(SECONDS, (now - start) / SHARE)
 
-    def _read(self) -> dict[str, Arrays]:
+    def _read(self) -> dict[str, Callable[[], Arrays]]:
         parts: dict[str, Arrays] = {}
         with archive.read(self.file, "an interrupted fit", _ADVICE) as (values, arrays):
             archive.need(values == {"fit": self._digest}, "it is of another fit")
             for path, array in arrays.items():
                 part, _, name = path.rpartition("/")
                 parts.setdefault(part, {})[name] = array
-        return parts
+        return {part: partial(dict, arrays) for part, arrays in parts.items()}
 
     def _refusal(self, what: str) -> ValueError:
         return ValueError(f"{str(self.file)!r} cannot be used: {what}. {_ADVICE}")
-
-
-_ADVICE = "Delete it, and the fit starts anew."
 
 
 class _Part(Journal):
@@ -143,16 +136,14 @@ class _Part(Journal):
         self._checkpoint.reached_in(self._name, arrays)
 
 
-def _these(arrays: Arrays) -> Callable[[], Arrays]:
-    return lambda: arrays
-
-
 def _digest(arguments: dict[str, Any], table: Table) -> str:
     """Digest of a fit's arguments and ratings."""
     parts: dict[str, np.ndarray | None] = {"weights": table.weights}
     for name, cells in (("inputs", table.inputs), ("y", table.y)):
         if cells is not None:
-            parts |= {f"{name}.{part}": getattr(cells, part) for part in _CELLS}
+            parts |= {
+                f"{name}.{part}": getattr(cells, part) for part in ("data", "indices", "indptr")
+            }
             parts[f"{name}.shape"] = np.array(cells.shape)
     plain = archive.plain_params(arguments) | {"version": __version__}
     digest = hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=32)
@@ -161,6 +152,3 @@ def _digest(arguments: dict[str, Any], table: Table) -> str:
             digest.update(f"{name} {array.dtype.str} {len(array)} ".encode())
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-_CELLS = ("data", "indices", "indptr")
