@@ -48,9 +48,11 @@ $(VENV)/ready: pyproject.toml
 	$(RUN) pip install --quiet --editable . --group dev
 	touch $@
 
+# Examples run side by side, so each has one thread.
+docs: export OMP_NUM_THREADS = 1
 docs: $(VENV)/ready
 	rm -rf docs/_build docs/generated docs/auto_examples
-	$(RUN) sphinx -q -W --keep-going -b html docs docs/_build/html
+	$(RUN) sphinx -W --keep-going -j auto -b html docs docs/_build/html
 
 linkcheck: $(VENV)/ready
 	$(RUN) sphinx -q -b linkcheck docs docs/_build/linkcheck

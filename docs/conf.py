@@ -1,11 +1,15 @@
 """Sphinx configuration: `make docs` builds the site with warnings as errors."""
 
 import os
+import sys
+from pathlib import Path
 
 from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
 
 from skautorec import __version__
+
+sys.path.append(str(Path(__file__).parent))
 
 project = "skautorec"
 author = "skautorec developers"
@@ -52,11 +56,14 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"(demo|_data)\.py$",
+    "ignore_pattern": r"demo\.py$",
+    "image_scrapers": ("figures.scrape",),
+    "reset_modules": ("matplotlib", "figures.style"),
     "within_subsection_order": "FileNameSortKey",
     "doc_module": ("skautorec",),
     "backreferences_dir": "generated/backreferences",
     "image_srcset": ["2x"],
+    "parallel": True,
     "show_memory": False,
     "write_computation_times": False,
 }

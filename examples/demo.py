@@ -1,19 +1,23 @@
 """The main job: load ratings, tune, see an honest error, recommend to known and new users.
 
 Uses MovieLens 100K from the folder that SKAUTOREC_DATA names, or downloads it; without a network,
-synthetic ratings.
+made ratings.
 """
 
 import os
 
 import matplotlib
 import numpy as np
-from sklearn.metrics import root_mean_squared_error
-from sklearn.model_selection import GridSearchCV, KFold, learning_curve, train_test_split
-
 from skautorec import AutoRecRegressor
 from skautorec.baselines import BiasRegressor
 from skautorec.datasets import fetch_movielens, make_ratings
+from sklearn.metrics import root_mean_squared_error
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    learning_curve,
+    train_test_split,
+)
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -29,9 +33,13 @@ def load():
         movielens = fetch_movielens("100k")
     except OSError as error:
         print(f"MovieLens 100K cannot be had: {error}")
-        print("Going on with synthetic ratings instead; their titles mean nothing.\n")
+        print(
+            "Going on with made ratings instead; their titles mean nothing.\n"
+        )
         ratings = make_ratings(900, 1200, 80_000, random_state=0)
-        return ratings, {item: f"Film number {item}" for item in ratings.item_ids.tolist()}
+        return ratings, {
+            item: f"Film number {item}" for item in ratings.item_ids.tolist()
+        }
     return movielens.ratings, movielens.titles
 
 
@@ -54,9 +62,13 @@ def draw_learning_curve(model, train):
     )
     errors = -scores
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    axes.errorbar(sizes, errors.mean(axis=1), errors.std(axis=1), marker="o", capsize=3)
+    axes.errorbar(
+        sizes, errors.mean(axis=1), errors.std(axis=1), marker="o", capsize=3
+    )
     axes.set(xlabel="training ratings", ylabel="RMSE on hidden ratings")
-    axes.set_title(f"Learning curve, {model.hidden_units} hidden units, lambd={model.lambd:g}")
+    axes.set_title(
+        f"Learning curve, {model.hidden_units} hidden units, lambd={model.lambd:g}"
+    )
     axes.grid(alpha=0.3)
     figure.savefig(FIGURE, dpi=120)
     print(f"\nLearning curve written to {os.path.abspath(FIGURE)}")
@@ -67,7 +79,9 @@ def main():
     ratings, titles = load()
     density = len(ratings) / (ratings.n_users * ratings.n_items)
     print(ratings)
-    print(f"Matrix of {ratings.n_users} x {ratings.n_items}, {density:.1%} observed\n")
+    print(
+        f"Matrix of {ratings.n_users} x {ratings.n_items}, {density:.1%} observed\n"
+    )
 
     train, test = train_test_split(ratings, test_size=0.1, random_state=0)
     search = GridSearchCV(
@@ -86,13 +100,20 @@ def main():
         ("user and item biases", BiasRegressor().fit(train).predict(test)),
         ("AutoRec", model.predict(test)),
     ):
-        print(f"  {name:<22}{root_mean_squared_error(test.values, predicted):.4f}")
+        print(
+            f"  {name:<22}{root_mean_squared_error(test.values, predicted):.4f}"
+        )
 
     user = ratings.user_ids.tolist()[0]
     print_list(f"For user {user}", *model.recommend(user, n=10), titles)
-    liked = ratings.item_ids[np.argsort(-np.bincount(ratings.items))[:3]].tolist()
+    liked = ratings.item_ids[
+        np.argsort(-np.bincount(ratings.items))[:3]
+    ].tolist()
     new_user = {liked[0]: 5, liked[1]: 4, liked[2]: 1}
-    print("\nA new user rates", ", ".join(f"{titles[i]}: {r}" for i, r in new_user.items()))
+    print(
+        "\nA new user rates",
+        ", ".join(f"{titles[i]}: {r}" for i, r in new_user.items()),
+    )
     print_list("For the new user", *model.recommend(new_user, n=10), titles)
     draw_learning_curve(model, train)
 

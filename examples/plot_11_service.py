@@ -4,8 +4,8 @@ A service that lives
 
 Ratings in the order that they came in. Two models are fitted to the first half. From then on each
 hundred ratings are predicted before anybody learns them; one model then takes them in with
-``update``, the other stays as it was fitted. The data are MovieLens 100K where it is at hand, else
-synthetic ratings in an arbitrary order.
+``update``, the other stays as it was fitted. (Without a network the ratings are made ones, in an
+arbitrary order.)
 """
 
 import warnings
@@ -13,17 +13,21 @@ from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
-from _data import load
-
 from skautorec import AutoRecRegressor
+from skautorec.datasets import fetch_movielens, make_ratings
 
 # Of users who come later, which here are most of them.
-warnings.filterwarnings("ignore", message=".* are by users without training ratings")
+warnings.filterwarnings(
+    "ignore", message=".* are by users without training ratings"
+)
 
-data = load()
-ratings, times = data.ratings, data.ratings.timestamps
-if times is not None:
-    ratings = ratings[np.argsort(times, kind="stable")]
+try:
+    ratings = fetch_movielens("100k").ratings
+except OSError as error:
+    print(f"{error}\nGoing on with made ratings.")
+    ratings = make_ratings(943, 1682, 100_000, random_state=0)
+times = ratings.users if ratings.timestamps is None else ratings.timestamps
+ratings = ratings[np.argsort(times, kind="stable")]
 half = len(ratings) // 2
 past, later = ratings[:half], ratings[half:]
 
@@ -50,9 +54,12 @@ print(f"RMSE of all updates: {lives.drift_.rmse:.3f}")
 
 order = np.argsort(later.users, kind="stable")
 rank = np.empty(len(later), dtype=int)
-rank[order] = np.arange(len(later)) - np.searchsorted(later.users[order], later.users[order])
-parts_of_ranks = list(pairwise([0, 10, 20, 40, 80, 160, int(rank.max()) + 1]))
-plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
+rank[order] = np.arange(len(later)) - np.searchsorted(
+    later.users[order], later.users[order]
+)
+most = int(rank[newcomers].max()) + 1
+edges = [edge for edge in (0, 10, 20, 40, 80, 160) if edge < most]
+parts_of_ranks = list(pairwise([*edges, most]))
 figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
 for (name, parts), marker in zip(errors.items(), "so", strict=True):
     squares = np.concatenate(parts)
@@ -60,15 +67,27 @@ for (name, parts), marker in zip(errors.items(), "so", strict=True):
         np.sqrt(squares[newcomers & (rank >= low) & (rank < high)].mean())
         for low, high in parts_of_ranks
     ]
-    print(f"{name}: RMSE {np.sqrt(squares.mean()):.3f}, by ratings given", np.round(by_rank, 3))
+    print(
+        f"{name}: RMSE {np.sqrt(squares.mean()):.3f}, by ratings given",
+        np.round(by_rank, 3),
+    )
     (line,) = ax.plot(range(len(by_rank)), by_rank, marker=marker)
     where, color = (len(by_rank) - 1, by_rank[-1]), line.get_color()
-    ax.annotate(name, where, xytext=(8, 0), textcoords="offset points", va="center", color=color)
+    ax.annotate(
+        name,
+        where,
+        xytext=(8, 0),
+        textcoords="offset points",
+        va="center",
+        color=color,
+    )
 labels = [f"{low} to {high - 1}" for low, high in parts_of_ranks[:-1]]
-ax.set_xticks(range(len(parts_of_ranks)), [*labels, f"{parts_of_ranks[-1][0]} or more"])
+ax.set_xticks(
+    range(len(parts_of_ranks)), [*labels, f"{parts_of_ranks[-1][0]} or more"]
+)
 ax.set(
     xlabel="Ratings that a new user had given before",
     ylabel="RMSE on the next ratings (stars)",
-    title=f"{data.name}: users who came after the fit",
+    title="Users who came after the fit",
 )
 plt.show()

@@ -174,6 +174,8 @@ class ItemMapDisplay(Display):
         self.labelled_points_ = ax.scatter(labelled[:, 0], labelled[:, 1], s=16, color="C0")
         # One unit is as long on either axis: the distances are what the map shows.
         ax.set_aspect("equal", adjustable="datalim")
+        if texts:
+            ax.margins(0.1)  # room for the labels of the outermost
         ax.set(**dict(zip(("xlabel", "ylabel"), self._axis_labels(), strict=True)))
         self.texts_ = _label_points(ax, labelled, list(texts.values()))
         return self
@@ -229,7 +231,7 @@ def _label_points(ax: Axes, points: np.ndarray, texts: list[str]) -> list[Annota
         clashes = _n_overlaps(boxes, taken) + _n_overlaps(boxes, np.stack((others, others), axis=1))
         is_inside = (boxes[:, 0] >= frame[0]).all(axis=1) & (boxes[:, 1] <= frame[1]).all(axis=1)
         # Outside of the axes a label covers what is beside them, or is cut off.
-        best = int(np.argmin(clashes + np.where(is_inside, 0, 3)))
+        best = int(np.argmin(clashes + np.where(is_inside, 0, 100)))
         labels.append(_label(ax, text, points[code], _OFFSETS[best]))
         taken = np.append(taken, boxes[[best]], axis=0)
     return labels
