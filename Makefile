@@ -32,9 +32,10 @@ RUN = $(VENV)/bin/python -m
 demo: $(VENV)/ready
 	$(VENV)/bin/python examples/demo.py
 
-# With SCIPY_ARRAY_API scikit-learn's checks try arrays of other libraries too.
+# Tests run side by side, so each process has one thread. With SCIPY_ARRAY_API scikit-learn's checks
+# try arrays of other libraries too.
 test: lint
-	SCIPY_ARRAY_API=1 $(RUN) pytest
+	OMP_NUM_THREADS=1 SCIPY_ARRAY_API=1 $(RUN) pytest -n auto --dist worksteal
 
 lint: $(VENV)/ready
 	$(RUN) ruff check .

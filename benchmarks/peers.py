@@ -209,41 +209,63 @@ def report_myfm(points):
     )
 
 
+# What is one method with more of its rounds, samples or units, and so is joined.
+SERIES = ["skautorec, item", "skautorec, both", "cmfrec", "myfm, rank 10", "myfm, rank 20"]
+# Labels of points, and where: points to the right and upwards, of the label's nearer end.
+LABELS = {
+    "skautorec, item, 50 units, 40 epochs": ("item, 50 units, 40 epochs", -8, -3),
+    "skautorec, item, 100 units, 40 epochs": ("item, 100 units, 40 epochs", -8, -3),
+    "skautorec, item": ('skautorec, kind="item", defaults', -12, -3),
+    "skautorec, both, 100 units, 40 epochs": ("both, 100 units, 40 epochs", -8, -3),
+    "skautorec, both": ('skautorec, kind="both", defaults', -10, -12),
+    "skautorec, both, 3 estimators": ("both, 3 estimators", 8, -3),
+    "cmfrec, 10 rounds": ("cmfrec", -7, -3),
+    "cornac MF, 40 epochs": ("cornac MF", -7, -3),
+    "cornac MF, 100 epochs": ("cornac MF, 100 epochs", -2, -13),
+    "LensKit BiasedMF": ("LensKit BiasedMF", -7, -3),
+    "Surprise SVD": ("Surprise SVD", -7, -3),
+    "dense torch loop": ("dense torch loop", -7, -3),
+    "myfm, rank 10, 100 samples": ("myfm, rank 10", 7, 3),
+    "myfm, rank 20, 200 samples": ("myfm, rank 20", 7, 3),
+}
+
+
 def draw(points, path, title):
-    """One figure: ours connected as a frontier, peers labelled where they are."""
+    """One figure: ours with their settings and the defaults as stars, peers in grey."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    models = {}
-    for point in points:
-        name = point["model"]
-        name = name if name.startswith("myfm") else name.split(",")[0]
-        models.setdefault("skautorec" if point["ours"] else name, []).append(point)
-    for model, runs in models.items():
-        runs.sort(key=lambda run: run["seconds"])
-        ours = model == "skautorec"
-        style = {"color": "C3", "lw": 2, "zorder": 3} if ours else {"color": "0.45", "lw": 1}
-        line = [r for r in runs if not any(beats(o, r) for o in runs)] if ours else runs
-        axes.plot([r["seconds"] for r in line], [r["rmse"] for r in line], "-", **style)
-        axes.plot([r["seconds"] for r in runs], [r["rmse"] for r in runs], "o", ms=5, **style)
-        at_end = ours or model.startswith("myfm")
-        labelled = runs[-1] if at_end else runs[0]
+    figure, axes = plt.subplots(figsize=(8.4, 5.4), layout="constrained")
+    places = {
+        ("skautorec, " if point["ours"] else "") + point["model"] + point["suffix"]: (
+            point["seconds"],
+            point["rmse"],
+        )
+        for point in points
+    }
+    for series in SERIES:
+        line = sorted(place for name, place in places.items() if name.startswith(series))
+        axes.plot(*zip(*line, strict=True), color="C3" if "skautorec" in series else "0.7", lw=1.2)
+    for name, place in places.items():
+        is_default = name in ("skautorec, item", "skautorec, both")
+        color = "C3" if name.startswith("skautorec") else "0.45"
+        marker, size = ("*", 13) if is_default else ("o", 5)
+        axes.plot(*place, marker, ms=size, color=color, zorder=3)
+        text, right, up = LABELS.get(name, ("", 0, 0))
         axes.annotate(
-            model,
-            (labelled["seconds"], labelled["rmse"]),
-            xytext=(6, 4) if at_end else (-7, 0),
-            ha="left" if at_end else "right",
-            va="baseline" if at_end else "center",
+            text,
+            place,
+            xytext=(right, up),
             textcoords="offset points",
-            color=style["color"],
-            weight="bold" if ours else "normal",
-            fontsize=9,
+            ha="left" if right > 0 else "right",
+            color=color,
+            weight="bold" if is_default else "normal",
+            fontsize=9 if is_default else 8,
         )
     axes.set_xscale("log")
-    axes.margins(x=0.15)
+    axes.margins(x=0.2)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set(xlabel="seconds to fit", ylabel="RMSE on held-out ratings", title=title)
     axes.spines[["top", "right"]].set_visible(False)

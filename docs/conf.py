@@ -22,6 +22,7 @@ extensions = [
     "myst_parser",
     "numpydoc",
     "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build"]
@@ -73,7 +74,15 @@ html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_theme = "pydata_sphinx_theme"
 html_title = "skautorec"
+html_favicon = "_static/logo.svg"
 html_theme_options = {
+    "logo": {
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo.svg",
+        "text": f"skautorec {__version__}",
+        "alt_text": "",
+    },
+    "header_links_before_dropdown": 5,
     "github_url": "https://github.com/skautorec/skautorec",
     "show_toc_level": 2,
     "navigation_with_keys": False,
@@ -85,6 +94,8 @@ html_sidebars = {
         "start",
         "data",
         "recipes",
+        "works",
+        "faq",
         "benchmarks",
         "comparison",
         "changes",

@@ -3,9 +3,8 @@ Item, user, or both
 ===================
 
 ``kind`` says what the autoencoder encodes: items by their users' ratings, users by their ratings
-of items, or one after the other. The three are compared on
-the same three splits, so that it is the differences that count, and with user and item biases, which
-know no tastes.
+of items, or one after the other. The three are compared on the same three splits, so that it is the
+differences that count, and with user and item biases, which know no tastes.
 """
 
 import matplotlib.pyplot as plt

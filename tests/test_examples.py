@@ -52,7 +52,6 @@ def run(example, folder):
     runpy.run_path(example.name, run_name="__main__")
 
 
-@pytest.mark.filterwarnings("ignore:.*did not converge")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs_alone(example, folder, tmp_path, monkeypatch, capsys):
     write_movielens(tmp_path / "data")
