@@ -347,6 +347,7 @@ class TopNScorer:
             ratings = ratings.with_values(y)
         if self.relevant_from is None:
             return ratings
+        ratings.check_values()
         relevant = ratings[ratings.values >= self.relevant_from]
         if not len(relevant):
             raise ValueError(

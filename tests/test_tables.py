@@ -1,7 +1,9 @@
 """Tables that grow: put into one, in a given order of ids, and with marks for what is missing."""
 
+import pickle
 import re
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,8 @@ import pytest
 import scipy.sparse
 
 from skautorec import AutoRecRegressor, Ratings
+from skautorec.model_selection import make_top_n_scorer
+from skautorec.plotting._base import predict_heldout
 
 NAMES = {"user": "u", "item": "i", "rating": "r"}
 
@@ -333,3 +337,29 @@ def test_what_is_said_of_numbers_far_off_names_the_parameter(ratings):
     values[::20] = 99
     with pytest.warns(UserWarning, match=r"the highest is 99, as in counts.*missing_values=99 in"):
         model.fit(ratings.with_values(values.round()))
+
+
+def test_a_frame_without_the_column_named_for_ratings_holds_pairs(ratings):
+    frame = pd.DataFrame(MARKED)
+    pairs = Ratings.from_frame(frame, **NAMES | {"rating": "stars"}, missing_values=[99, -1])
+    assert np.isnan(pairs.values).all() and len(pairs) == len(frame)
+    with_weight = NAMES | {"rating": "stars", "weight": "trust"}
+    with pytest.raises(ValueError, match="weight='trust': the frame has no such column"):
+        Ratings.from_frame(frame, **with_weight)
+    model = AutoRecRegressor(2, max_iter=2).fit(
+        Ratings.from_frame(frame.drop(index=2), **NAMES, missing_values=[99, -1])
+    )
+    for table in (pairs, pairs[1:], pickle.loads(pickle.dumps(pairs))):
+        for ask in (
+            table.to_matrix,
+            partial(AutoRecRegressor(2).fit, table),
+            partial(make_top_n_scorer("ndcg", relevant_from=4), model, table),
+            partial(predict_heldout, model, table, None),
+        ):
+            with pytest.raises(ValueError, match="rating='stars': the frame has no such column"):
+                ask()
+    pairs.with_values(np.ones(len(pairs))).check_values()
+    with pytest.raises(ValueError, match=r"rating='when': this is the index.*reset_index"):
+        Ratings.from_frame(
+            frame.rename_axis("when"), user="u", item="i", rating="when"
+        ).check_values()

@@ -22,6 +22,7 @@ __all__ = [
     "import_pandas",
     "is_frame",
     "is_series",
+    "lacking_column",
     "long_frame",
     "plain_series",
     "read_frame",
@@ -283,24 +284,31 @@ def _coded_by_arrow(array: Any) -> tuple[np.ndarray, Any] | None:
 
 def check_columns(table: Any, names: Mapping[str, Any]) -> None:
     """Check that a frame has the columns that arguments name."""
-    columns = list(table.columns)
-    index_names = getattr(getattr(nw.to_native(table), "index", None), "names", ())
     for argument, name in names.items():
-        if name not in columns and name in index_names:
-            raise ValueError(
-                f"{argument}={name!r}: this is the index of the frame and no column. Give "
-                "frame.reset_index()."
-            )
-        if name not in columns:
-            raise ValueError(
-                f"{argument}={name!r}: the frame has no such column. Its columns are "
-                f"{', '.join(map(repr, columns))}."
-            )
+        lacking = lacking_column(table, argument, name)
+        if lacking is not None:
+            raise ValueError(lacking)
     if names["user"] == names["item"]:
         raise ValueError(
             f"user={names['user']!r} and item={names['item']!r} name one column; give the column "
             "of user ids and that of item ids."
         )
+
+
+def lacking_column(table: Any, argument: str, name: Any) -> str | None:
+    """What to say of a column that an argument names and a frame lacks; None where it is there."""
+    columns = list(table.columns)
+    if name in columns:
+        return None
+    if name in getattr(getattr(nw.to_native(table), "index", None), "names", ()):
+        return (
+            f"{argument}={name!r}: this is the index of the frame and no column. Give "
+            "frame.reset_index()."
+        )
+    return (
+        f"{argument}={name!r}: the frame has no such column. Its columns are "
+        f"{', '.join(map(repr, columns))}."
+    )
 
 
 def plain_series(given: Any) -> Any:

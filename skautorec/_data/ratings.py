@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from .._core.messages import warn
-from .frames import check_columns, long_frame, plain_series, read_frame, read_ids
+from .._core.messages import see, warn
+from .frames import (
+    check_columns,
+    lacking_column,
+    long_frame,
+    plain_series,
+    read_frame,
+    read_ids,
+)
 from .ids import Ids, merge_ids
 from .lookup import Unknown, check_unknown, shown
 from .matrix import read_matrix
@@ -40,6 +47,19 @@ __all__ = ["Ratings"]
 
 # Rows that a notebook shows.
 _N_SHOWN = 5
+
+
+class _Shape(tuple[int]):
+    """Shape of a table, which tells those who ask for its columns that there are none."""
+
+    def __getitem__(self, axis: Any) -> Any:
+        if axis == 1:
+            raise IndexError(
+                "Ratings has one axis, that of ratings, and no columns of features: a rating is "
+                "known by its user and its item. What each rating of a user adds to a prediction "
+                "says explain, which items are alike similar_items. " + see("works.html")
+            )
+        return super().__getitem__(axis)
 
 
 class Ratings:
@@ -125,6 +145,8 @@ class Ratings:
     _weights: np.ndarray | None
     _users: Ids
     _items: Ids
+    # Why there are no ratings, where a column was named for them.
+    _lacking: str | None = None
 
     def __init__(
         self,
@@ -213,6 +235,7 @@ class Ratings:
         """Other columns with the same vocabularies, unchecked."""
         ratings = type(self).__new__(type(self))
         ratings._set(users, items, values, timestamps, self._users, self._items, weights)
+        ratings._lacking = self._lacking
         return ratings
 
     @classmethod
@@ -237,8 +260,9 @@ class Ratings:
         user, item : str
             Names of the columns with user ids and item ids.
         rating : str, optional
-            Name of the column with ratings. Without one, these are pairs to predict: ``values`` is
-            NaN, and `AutoRecRegressor.fit` needs ``y``.
+            Name of the column with ratings. Without one, or where the frame has no such column,
+            these are pairs to predict: ``values`` is NaN, and `AutoRecRegressor.fit` needs ``y``.
+            So what reads a table for ``fit`` reads one for ``predict``.
         timestamp : str, optional
             Name of the column that tells when each rating was given.
         weight : str, optional
@@ -259,8 +283,9 @@ class Ratings:
         Raises
         ------
         ValueError
-            A named column is not there, an id is missing, no row has a rating, ``missing_values``
-            without a column of ratings, or any reason `Ratings` has.
+            A column named for anything but ratings is not there, an id is missing, no row has a
+            rating, ``missing_values`` and no name of a column of ratings, or any reason `Ratings`
+            has.
         TypeError
             ``frame`` is no eager data frame, an id is not hashable, ``missing_values`` are no
             numbers, or any reason `Ratings` has.
@@ -275,8 +300,7 @@ class Ratings:
         """
         missing = read_missing_values(missing_values)
         table = read_frame(frame)
-        names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-        names["weight"] = weight
+        names = {"user": user, "item": item, "timestamp": timestamp, "weight": weight}
         check_columns(table, {role: name for role, name in names.items() if name is not None})
         if len(table) == 0:
             raise ValueError("The frame has no rows, so there are no ratings; give at least one.")
@@ -284,7 +308,11 @@ class Ratings:
         item_codes, known_items = read_ids(table.get_column(item), f"column {item!r}")
         for column, known in ((user, known_users), (item, known_items)):
             warn_of_twins(f"Column {column!r}", known.array.tolist())
-        values, is_rated = _read_ratings(table, rating, missing)
+        lacking = None if rating is None else lacking_column(table, "rating", rating)
+        if lacking is None:
+            values, is_rated = _read_ratings(table, rating, missing)
+        else:
+            values, is_rated = _read_ratings(table, None, missing[:0])
         timestamps = (
             None if timestamp is None else read_column("timestamps", table.get_column(timestamp))
         )
@@ -304,6 +332,7 @@ class Ratings:
             duplicates,
             weights,
         )
+        ratings._lacking = lacking
         return ratings
 
     @classmethod
@@ -416,10 +445,11 @@ class Ratings:
     def check_values(self) -> None:
         """Raise a ValueError where these are pairs without ratings, to be predicted."""
         if np.isnan(self._values[:1]).any():  # all are, or none is
-            raise ValueError(
-                "These are pairs without ratings, to be predicted; name the column of ratings in "
-                "from_frame(..., rating=...), or give them as y or to with_values."
+            reason = self._lacking or (
+                "name the column of ratings in from_frame(..., rating=...), or give them as y or "
+                "to with_values."
             )
+            raise ValueError(f"These are pairs without ratings, to be predicted; {reason}")
 
     def to_matrix(
         self, *, user_ids: Any = None, item_ids: Any = None, unknown: Unknown = "error"
@@ -591,7 +621,7 @@ class Ratings:
     @property
     def shape(self) -> tuple[int]:
         """``(n_ratings,)``: the shape of an array with an element per rating."""
-        return (len(self),)
+        return _Shape((len(self),))
 
     @property
     def ndim(self) -> int:
@@ -624,7 +654,10 @@ class Ratings:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         raise TypeError(
             "Ratings is a table, not an array; use ratings.values for the ratings alone or "
-            "ratings.to_matrix() for a sparse matrix."
+            "ratings.to_matrix() for a sparse matrix. Tools that compute on columns of numbers "
+            "cannot take it: in place of BaggingRegressor or AdaBoostRegressor give "
+            "AutoRecRegressor n_estimators=, and in place of permutation_importance ask explain or "
+            "similar_items. " + see("works.html")
         )
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
@@ -638,6 +671,7 @@ class Ratings:
             state["_items"],
             state.get("_weights"),
         )
+        self._lacking = state.get("_lacking")
 
     def __repr__(self) -> str:
         counts = f"{len(self):,} ratings of {self.n_items:,} items by {self.n_users:,} users"

@@ -63,6 +63,8 @@ def predict_heldout(
     """
     fitted = fitted_of(estimator)
     if isinstance(X, Ratings):
+        if y is None:
+            X.check_values()
         # Unknown users have code -1, which finds the 0 at the end.
         counts = np.append(np.diff(fitted.seen.indptr), 0)
         n_known = counts[fitted.user_ids.translate(X._users)[X.users]]
