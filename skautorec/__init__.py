@@ -15,12 +15,13 @@ __all__ = [
     "datasets",
     "metrics",
     "model_selection",
+    "pipeline",
     "plotting",
     "show_versions",
 ]
 
 if TYPE_CHECKING:
-    from . import baselines, datasets, metrics, model_selection, plotting
+    from . import baselines, datasets, metrics, model_selection, pipeline, plotting
 else:
 
     def __getattr__(name: str) -> Any:

@@ -74,7 +74,7 @@ FLOORS = [
     {"_files"},
     {"_base"},
     {"_estimator", "baselines"},
-    {"plotting"},
+    {"pipeline", "plotting"},
     {"__init__"},
 ]
 
@@ -98,7 +98,7 @@ def test_imports_lead_to_lower_floors_only():
 
 NAMESPACE = """
 import sys, skautorec
-modules = ["baselines", "datasets", "metrics", "model_selection", "plotting"]
+modules = ["baselines", "datasets", "metrics", "model_selection", "pipeline", "plotting"]
 assert not [name for name in modules if "skautorec." + name in sys.modules]
 assert "matplotlib" not in sys.modules
 assert dir(skautorec) == sorted(skautorec.__all__)
