@@ -30,9 +30,20 @@ def _of_last_step(name: str) -> Any:
 class RecommenderPipeline(Pipeline):
     """A `~sklearn.pipeline.Pipeline` that recommends as its last step does.
 
-    It is scikit-learn's, with the same parameters, and has beside what that has ``recommend``,
-    ``fold_in``, ``similar_items``, ``similar_users``, ``explain`` and ``update`` of the last step,
-    where the step has them.
+    It is scikit-learn's, and has beside what that has ``recommend``, ``fold_in``,
+    ``similar_items``, ``similar_users``, ``explain`` and ``update`` of the last step, where the
+    step has them.
+
+    Parameters
+    ----------
+    steps : list of (str, estimator)
+        Names and steps; the last is an `AutoRecRegressor` or a baseline.
+    transform_input : list of str, default=None
+        As in `~sklearn.pipeline.Pipeline`.
+    memory : str or object with the joblib.Memory interface, default=None
+        As in `~sklearn.pipeline.Pipeline`.
+    verbose : bool, default=False
+        As in `~sklearn.pipeline.Pipeline`.
 
     Notes
     -----
