@@ -74,8 +74,8 @@ FLOORS = [
     {"_files"},
     {"_base"},
     {"_estimator", "baselines"},
-    {"pipeline", "plotting"},
-    {"__init__"},
+    {"pipeline", "plotting", "_command"},
+    {"__init__", "__main__"},
 ]
 
 
