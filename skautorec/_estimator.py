@@ -329,6 +329,7 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
             "seed": check_random_state(self.random_state).randint(np.iinfo(np.int32).max),
             "device": device,
         }
+        progress.slopes = given.targets.scale.slope
         journal = self._journal(arguments | vars(settings), read)
         if journal.is_resumed:
             progress.goes_on()

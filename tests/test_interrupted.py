@@ -126,7 +126,7 @@ def test_the_fit_says_that_it_goes_on(tmp_path, stop_after, capsys):
     assert "goes on" not in capsys.readouterr().out
     interrupted(tmp_path, verbose=2)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "[AutoRecRegressor] fit: goes on from its checkpoint"
+    assert lines[0].endswith("] fit: goes on from its checkpoint")
     assert "epoch 4/6," in lines[1]
 
 

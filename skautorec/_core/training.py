@@ -255,10 +255,11 @@ class Progress:
         """Surround a part of the fit; a network trains in it for up to ``n_epochs``."""
         yield
 
-    def epoch(self, number: int, loss: float, score: float | None) -> bool:
+    def epoch(self, number: int, loss: float, error: float | None) -> bool:
         """Hear of an epoch; return whether to stop.
 
-        Its number counts from 1; the score is R^2 on validation ratings, where there are any.
+        Its number counts from 1; the error is the root mean squared one on validation ratings,
+        where there are any, in the units of training.
         """
         return False
 
@@ -379,7 +380,7 @@ def train(
             raise ValueError(_diverged(epoch + 1, settings))
         losses.append(loss)
         reached.look()
-        is_asked_to_stop = progress.epoch(epoch + 1, loss, reached.last)
+        is_asked_to_stop = progress.epoch(epoch + 1, loss, reached.error)
         if is_asked_to_stop or reached.stalled() or _stalled(losses, reached, settings):
             break
         journal.reached(state)
@@ -411,6 +412,8 @@ class _Reached:
         self.weights = torch.cat(weights) if weights else None
         self.n_epochs = 0
         self.scores: list[float] = []
+        # Root mean squared error on the held-out cells, where there are any.
+        self.error: float | None = None
 
     @torch.no_grad()
     def look(self) -> None:
@@ -441,6 +444,8 @@ class _Reached:
             mean = (self.values * self.weights).sum() / self.weights.sum()
             spread = (self.values - mean).square() * self.weights
             errors *= self.weights
+        n_cells = float(len(errors) if self.weights is None else self.weights.sum())
+        self.error = math.sqrt(float(errors.sum()) / n_cells)
         return 1 - float(errors.sum() / spread.sum().clamp(min=1e-12))
 
     def _swap(self, values: list[Tensor]) -> None:
@@ -450,11 +455,6 @@ class _Reached:
     def _set(self, values: list[Tensor]) -> None:
         for parameter, value in zip(self.parameters, values, strict=True):
             parameter.copy_(value)
-
-    @property
-    def last(self) -> float | None:
-        """The last score."""
-        return self.scores[-1] if self.scores else None
 
     def stalled(self) -> bool:
         """Whether the last few scores were no better than those before."""
