@@ -51,6 +51,8 @@ class DenseAutoRec(nn.Module):
             for weight, bias in zip(network.weights, network.biases, strict=True)
         )
         self.decoder = _linear(torch.tensor(decoder.factors), torch.tensor(decoder.bias))
+        # Trained: tools that export a module ask for this.
+        self.eval()
 
     def forward(self, ratings: Tensor) -> Tensor:
         """Predict rows of shape (n, n_outputs) from rows of shape (n, n_inputs)."""
