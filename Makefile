@@ -10,6 +10,7 @@
 # make audit   known vulnerabilities of what is installed in .venv; needs a network
 # make stress  kills, threads, a server, memory limits and generated input for half an hour and more
 # make test-oldest, make test-newest   the tests at both ends of the dependency ranges
+# make test-nightly   the tests with development versions of the dependencies; needs a network
 #
 # PYTHON   the interpreter to build environments with
 # TORCH    the torch requirement to install first: choose a CPU build or a version here
@@ -26,8 +27,8 @@ PEERS = .venv-peers
 PEERS_PYTHON = python3.13
 RUN = $(VENV)/bin/python -m
 
-.PHONY: demo test lint docs linkcheck dist check wheel audit test-oldest test-newest bench stress \
-    peers clean
+.PHONY: demo test lint docs linkcheck dist check wheel audit test-oldest test-newest test-nightly \
+    bench stress peers clean
 
 demo: $(VENV)/ready
 	$(VENV)/bin/python examples/demo.py
@@ -99,13 +100,26 @@ test-oldest:
 	.venv-oldest/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv-oldest/bin/python -m pip install --quiet --constraint tests/oldest.txt \
 	    --editable . --group test
-	.venv-oldest/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -n auto --dist worksteal
 
 test-newest:
 	$(PYTHON) -m venv .venv-newest
 	.venv-newest/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv-newest/bin/python -m pip install --quiet --upgrade "$(TORCH)" --editable . --group test
-	.venv-newest/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -n auto --dist worksteal
+
+# numpy, scipy and scikit-learn of the night, and torch's for the CPU. Their warnings of what will
+# change are what this is for, and are errors as everywhere.
+test-nightly:
+	$(PYTHON) -m venv .venv-nightly
+	.venv-nightly/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-nightly/bin/python -m pip install --quiet --pre torch \
+	    --index-url https://download.pytorch.org/whl/nightly/cpu
+	.venv-nightly/bin/python -m pip install --quiet --editable . --group test
+	.venv-nightly/bin/python -m pip install --quiet --pre --upgrade --no-deps \
+	    --index-url https://pypi.anaconda.org/scientific-python-nightly-wheels/simple \
+	    numpy scipy scikit-learn
+	OMP_NUM_THREADS=1 .venv-nightly/bin/python -m pytest -n auto --dist worksteal
 
 bench: $(VENV)/ready
 	$(VENV)/bin/python benchmarks/accuracy.py

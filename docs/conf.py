@@ -74,6 +74,18 @@ html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_theme = "pydata_sphinx_theme"
 html_title = "skautorec"
+# Where pages are published beside those of other versions, docs/versions.py lists these.
+switcher = {}
+if "DOCS_VERSION" in os.environ:
+    name = ".".join(os.environ["DOCS_VERSION"].removeprefix("v").split(".")[:2])
+    url = "https://skautorec.github.io/skautorec/switcher.json"
+    switcher = {
+        "switcher": {"json_url": url, "version_match": name},
+        "navbar_end": ["version-switcher", "theme-switcher", "navbar-icon-links"],
+        "show_version_warning_banner": True,
+        "check_switcher": False,
+    }
+
 html_favicon = "_static/logo.svg"
 html_theme_options = {
     "logo": {
@@ -83,6 +95,7 @@ html_theme_options = {
         "alt_text": "",
     },
     "header_links_before_dropdown": 5,
+    **switcher,
     "github_url": "https://github.com/skautorec/skautorec",
     "show_toc_level": 2,
     "navigation_with_keys": False,
