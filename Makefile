@@ -1,6 +1,7 @@
 # make demo    the main job on MovieLens 100K, environment included
 # make test    lint, types, tests and doctests, environment included
 # make docs    the documentation, into docs/_build/html; a warning is an error
+# make browse  walk through the built pages in a browser: links, search, accessibility
 # make linkcheck   addresses in the documentation; needs a network
 # make bench   every benchmark; needs SKAUTOREC_DATA; peers only if `make peers` was run
 # make peers   environments of the libraries that benchmarks/peers.py and lists.py compare with
@@ -14,6 +15,7 @@
 #
 # PYTHON   the interpreter to build environments with
 # TORCH    the torch requirement to install first: choose a CPU build or a version here
+# CHROMIUM path of a browser for make browse; without it, one is downloaded
 # PEERS    folder of the peers' environments
 # PEERS_PYTHON   the interpreter of LensKit and myfm: Python 3.13 or newer
 #
@@ -23,11 +25,12 @@
 PYTHON = python3
 TORCH = torch
 VENV = .venv
+CHROMIUM =
 PEERS = .venv-peers
 PEERS_PYTHON = python3.13
 RUN = $(VENV)/bin/python -m
 
-.PHONY: demo test lint docs linkcheck dist check wheel audit test-oldest test-newest test-nightly \
+.PHONY: demo test lint docs browse linkcheck dist check wheel audit test-oldest test-newest test-nightly \
     bench stress peers clean
 
 demo: $(VENV)/ready
@@ -55,6 +58,12 @@ docs: export OMP_NUM_THREADS = 1
 docs: $(VENV)/ready
 	rm -rf docs/_build docs/generated docs/auto_examples
 	$(RUN) sphinx -W --keep-going -j auto -b html docs docs/_build/html
+
+browse:
+	$(PYTHON) -m venv $(VENV)-browse
+	$(VENV)-browse/bin/python -m pip install --quiet playwright axe-playwright-python
+	test -n "$(CHROMIUM)" || $(VENV)-browse/bin/playwright install --with-deps chromium
+	CHROMIUM="$(CHROMIUM)" $(VENV)-browse/bin/python docs/browse.py docs/_build/html
 
 linkcheck: $(VENV)/ready
 	$(RUN) sphinx -q -b linkcheck docs docs/_build/linkcheck

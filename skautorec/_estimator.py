@@ -129,8 +129,10 @@ class AutoRecRegressor(CallbackSupportMixin, RatingRegressor):
         ratings, and ends with the same model, to the bit where ``random_state`` does. It takes an
         integer ``random_state``.
     verbose : int, default=0
-        1 prints a line of progress every tenth epoch of each network; 2 one line per epoch, and the
-        seconds of each phase of the fit with the peak memory of the process at its end. Where
+        1 prints a line of progress every tenth epoch of each network, with the error on held-out
+        ratings in rating units, or draws bars in a terminal or a notebook where tqdm is
+        installed; 2 prints one line per epoch, and the seconds of each phase of the fit with the
+        peak memory of the process at its end. Where
         scikit-learn has callbacks (from 1.9), those set with ``set_callbacks`` hear of phases and
         epochs, and may stop the training of a network.
 
